@@ -1,0 +1,1 @@
+"""What does the user want: the YAML read, checked and typed."""

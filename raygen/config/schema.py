@@ -1,0 +1,282 @@
+"""What may stand in a config file: one typed section for each section of the YAML.
+
+The text under each key is its documentation: ``docs/config.md`` and the JSON Schema show it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    model_validator,
+)
+
+from raygen.config.origin import Origin
+from raygen.config.words import Words
+
+TaskName: TypeAlias = Literal[
+    "ImageClassification", "TabularClassification", "TabularRegression", "TextClassification"
+]
+
+
+class Conflict(ValueError):
+    """Two keys, or a key and its value, do not go together."""
+
+    def __init__(self, key: str, problem: str, must: str, remedy: str = "") -> None:
+        self.key, self.problem, self.must, self.remedy = key, problem, must, remedy
+        super().__init__(problem)
+
+
+def parse_duration(value: object) -> object:
+    """Turn ``30m``, ``90s``, ``2h`` or a number of seconds into seconds; leave others alone."""
+    match = (
+        re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd])\s*", value) if isinstance(value, str) else None
+    )
+    return number(value) if match is None else float(match[1]) * _UNITS[match[2]]
+
+
+def format_duration(seconds: float) -> str:
+    """Turn seconds into the shortest text with whole units: 1800 -> ``30m``."""
+    for unit in ("h", "m"):
+        if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
+            return f"{seconds / _UNITS[unit]:.0f}{unit}"
+    return f"{int(seconds) if seconds == int(seconds) else seconds}s"
+
+
+def number(value: object) -> object:
+    """Turn a text such as ``1e-3``, which most YAML readers leave a text, into a number."""
+    is_power = isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value)
+    return float(str(value)) if is_power else value
+
+
+def freeze(value: Any) -> Any:
+    """Turn the lists in nested plain data into tuples."""
+    if isinstance(value, dict):
+        return {key: freeze(item) for key, item in value.items()}
+    return tuple(freeze(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
+Number: TypeAlias = Annotated[float, BeforeValidator(number), Field(allow_inf_nan=False)]
+Duration: TypeAlias = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+    Field(gt=0, allow_inf_nan=False),
+    Words("a duration such as 30m, 90s or 2h, or a number of seconds above 0"),
+]
+Columns: TypeAlias = Annotated[
+    tuple[Text, ...], BeforeValidator(freeze), Words("a list of column names")
+]
+Layers: TypeAlias = Annotated[tuple[Any, ...], BeforeValidator(freeze), Words("a list of layers")]
+Values: TypeAlias = Annotated[dict[str, Any], BeforeValidator(freeze)]
+
+
+class Section(BaseModel):
+    """A mapping of the YAML: no key but the known ones, no silent change of type."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, defer_build=True
+    )
+
+
+class Dataset(Section):
+    """Where the rows come from, and which are for training and which for the test."""
+
+    name: Text | None = None
+    """A bundled set (digits, iris, wine, breast_cancer, diabetes) or a name on the Hugging Face hub
+    (cifar10, ag_news, any `owner/name`). Either `name` or `path` must be given."""
+    path: Text | None = None
+    """An npz, csv or parquet file, or a folder with one folder of images for each class."""
+    target: Text | None = None
+    """Column to predict, where the data has columns."""
+    text: Text | None = None
+    """Column with the text; TextClassification only."""
+    image: Text | None = None
+    """Column with the encoded images; ImageClassification only."""
+    train_split: Text | None = None
+    """Split to train on; several are joined by `+`, for example `train+dev`."""
+    test_split: Text | None = None
+    """Split kept for the test; without one, a fifth of the rows is dealt out."""
+    image_size: Annotated[int, Field(ge=4, le=1024)] | None = None
+    """Side in pixels to which images of different sizes are brought; ImageClassification only."""
+    max_length: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Tokens kept of each text; by default as many as 95 of 100 texts have; TextClassification
+    only."""
+    ignore: Columns = ()
+    """Columns left out, such as row numbers."""
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Dataset:
+        if self.name is not None and self.path is not None:
+            raise Conflict("path", "name and path given", "one of them must be given", "remove one")
+        if self.name is None and self.path is None:
+            must = "one of them must be given"
+            raise Conflict("", "neither name nor path given", must, "for example `name: digits`")
+        return self
+
+
+class Task(Section):
+    """What is to be learnt, from which data, and how it is scored."""
+
+    name: Annotated[TaskName, Field(examples=["ImageClassification"])]
+    """What kind of problem it is."""
+    dataset: Annotated[Dataset, Field(examples=["{name: digits}"])]
+    """The data."""
+    metric: Text | None = None
+    """Score to search and rank by; its direction is known. By default the usual one of the task."""
+
+    @model_validator(mode="after")
+    def _uses_every_key(self) -> Task:
+        kinds = {"image": "Image", "image_size": "Image", "text": "Text", "max_length": "Text"}
+        for key, kind in (kinds | {"ignore": "Tabular"}).items():
+            if getattr(self.dataset, key) and not self.name.startswith(kind):
+                must = f"only a {kind} task may have it"
+                raise Conflict(f"dataset.{key}", f"given for {self.name}", must, "remove it")
+        return self
+
+
+class Model(Section):
+    """What is searched: a shipped space, a file, or layers written here."""
+
+    space: Text | None = None
+    """A shipped space (`raygen spaces` lists them) or a YAML file. By default that of the task."""
+    layers: Layers | None = None
+    """The layers, written here instead of `space`; see [Spaces](#spaces)."""
+    training: Values = {}
+    """Training settings that are fixed or given as `$parameter`; beside `space` they take the place
+    of its settings of the same name."""
+    parameters: Values = {}
+    """The open parameters and their ranges; beside `space` they take the place of its parameters of
+    the same name."""
+
+    @model_validator(mode="after")
+    def _has_one_structure(self) -> Model:
+        if self.space is not None and self.layers is not None:
+            must = "one of them must be given"
+            raise Conflict("layers", "space and layers given", must, "remove one")
+        if self.layers == ():
+            raise Conflict("layers", "[] given", "a model must have at least one layer")
+        return self
+
+
+class Search(Section):
+    """How candidates are found and how long they train."""
+
+    algorithm: Literal["random", "grid", "hyperopt"] = "hyperopt"
+    """Who proposes the candidates."""
+    scheduler: Literal["fifo", "asha"] = "asha"
+    """Who stops the weak ones early; fifo stops none."""
+    trials: Annotated[int, Field(ge=1)] = 20
+    """Candidates to try."""
+    max_epochs: Annotated[int, Field(ge=1)] = 20
+    """Epochs of a candidate that is never stopped."""
+    time_budget: Duration | None = 30 * 60.0
+    """Time after which no new trial begins; `null` for no limit."""
+    hang_timeout: Duration = 10 * 60.0
+    """Time without a sign of life after which a trial counts as hung."""
+    retries: Annotated[int, Field(ge=0)] = 2
+    """How often a trial whose process died is tried again."""
+
+
+class Rank(Section):
+    """How the best candidates are compared."""
+
+    top: Annotated[int, Field(ge=1)] = 3
+    """Candidates that are cross-validated."""
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Folds of the cross-validation."""
+
+
+class Resources(Section):
+    """What each trial gets of the machine."""
+
+    cpus_per_trial: Annotated[int, Field(ge=1)] = 1
+    """CPUs, and so threads, of a trial."""
+    gpus_per_trial: Annotated[Number, Field(ge=0)] = 0.0
+    """GPUs of a trial: a part of one, or a whole number."""
+    memory_gb_per_trial: Annotated[Number, Field(gt=0)] | None = None
+    """Memory in GB above which a trial is stopped; no limit by default."""
+    concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Trials at a time; auto: as many as the machine has room for."""
+
+    @model_validator(mode="after")
+    def _asks_for_whole_gpus(self) -> Resources:
+        if self.gpus_per_trial > 1 and self.gpus_per_trial % 1:
+            must = "above 1 it must be a whole number"
+            raise Conflict("gpus_per_trial", f"{self.gpus_per_trial} given", must)
+        return self
+
+
+class Experiment(Section):
+    """The whole config file."""
+
+    name: str = ""
+    """Name of the run and of its folder `runs/<name>/`. By default that of the data set."""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    """Every random choice follows from it."""
+    framework: Literal["torch", "tensorflow"] = "torch"
+    """What `model.py` is written for: PyTorch or Keras on TensorFlow."""
+    task: Annotated[Task, Field(examples=["{name: ImageClassification, dataset: {name: digits}}"])]
+    """What is to be learnt."""
+    model: Model = Field(default_factory=Model)
+    """What is searched."""
+    search: Search = Field(default_factory=Search)
+    """How candidates are found."""
+    rank: Rank = Field(default_factory=Rank)
+    """How the best are compared."""
+    resources: Resources = Field(default_factory=Resources)
+    """What each trial gets."""
+    output: Text = "model.py"
+    """File the winner is written to."""
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def origin(self) -> Origin:
+        """Where each key is written."""
+        return self._origin
+
+    def written_in(self, origin: Origin) -> Experiment:
+        """Give the same experiment with another origin."""
+        copy = self.model_copy()
+        copy._origin = origin
+        return copy
+
+    @model_validator(mode="before")
+    @classmethod
+    def _skip_empty_sections(cls, given: Any) -> Any:
+        """Take `search:` with nothing below it as not given."""
+        sections = ("model", "search", "rank", "resources")
+        if not isinstance(given, dict):
+            return given
+        return {
+            key: value for key, value in given.items() if key not in sections or value is not None
+        }
+
+    @model_validator(mode="after")
+    def _has_usable_names(self) -> Experiment:
+        if not self.name:
+            # the one way to fill a default that depends on another key of a frozen model
+            object.__setattr__(self, "name", _name_of(self.task.dataset))
+        if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
+            must = "it must be letters, digits, dots, dashes and underscores (a folder is named so)"
+            raise Conflict("name", f"{self.name[:40]!r} given", must)
+        if not self.output.endswith(".py"):
+            raise Conflict("output", f"{self.output!r} given", "it must end in .py")
+        return self
+
+
+def _name_of(dataset: Dataset) -> str:
+    """Name a run by its data set: ``data/fashion_mnist.npz`` -> ``fashion_mnist``."""
+    last = PurePath(dataset.path or "").stem or (dataset.name or "").split("/")[-1]
+    return re.sub(r"[^\w.-]+", "-", last).strip("-.")[:100] or "run"

@@ -1,0 +1,58 @@
+"""Of what size and colours are encoded images, by their headers?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from raygen.data.request import Request
+
+HEADERS = 1000
+"""Images that are looked at; those behind them are brought to the same size all the same."""
+LARGEST_SIDE = 128
+"""Images of one size are kept as they are up to this many pixels."""
+DEFAULT_SIDE = 64
+"""Side of the square to which larger images, and those of several sizes, are brought."""
+
+
+def image_constants(
+    request: Request, files: Iterable[tuple[str, Path | BinaryIO]]
+) -> dict[str, Any]:
+    """Choose IMAGE_SIZE (width, height) and IMAGE_MODE ("L" for grey, or "RGB").
+
+    Args:
+        request: May give the size.
+        files: Each with the words that name it in a message.
+
+    Raises:
+        DataError: One of them is no image.
+    """
+    from PIL import Image  # only where images are encoded
+
+    sizes, modes = set(), set()
+    for (name, file), _ in zip(files, range(HEADERS), strict=False):
+        try:
+            with Image.open(file) as image:
+                sizes.add(image.size)
+                modes.add(image.mode)
+        except (OSError, Image.DecompressionBombError) as error:
+            raise request.data_error(f"{name} is not an image that can be read") from error
+    return {
+        "IMAGE_SIZE": _size(request.dataset.image_size, sizes),
+        "IMAGE_MODE": "L" if modes <= {"1", "L", "LA"} else "RGB",
+    }
+
+
+def image_shape(constants: dict[str, Any]) -> tuple[int, int, int]:
+    """Give height, width and channels of the decoded images."""
+    width, height = constants["IMAGE_SIZE"]
+    return height, width, 1 if constants["IMAGE_MODE"] == "L" else 3
+
+
+def _size(given: int | None, sizes: set[tuple[int, int]]) -> tuple[int, int]:
+    if given:
+        return given, given
+    if len(sizes) == 1 and max(max(size) for size in sizes) <= LARGEST_SIDE:
+        return next(iter(sizes))
+    return DEFAULT_SIDE, DEFAULT_SIDE

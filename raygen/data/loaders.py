@@ -1,0 +1,82 @@
+"""Which fragments read a data set, and what arrays do they give?"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from raygen.data.hub import hub_access
+from raygen.data.spec import DataSpec
+from raygen.errors import DataError
+from raygen.fragments import link
+
+LOADERS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("digits", "image"): ("digits",),
+    ("npz", "image"): ("npz",),
+    ("folder", "image"): ("folder", "image_file"),
+    ("csv", "table"): ("frame_table", "frame_csv"),
+    ("csv", "text"): ("frame_text", "frame_csv"),
+    ("parquet", "image"): ("frame_image", "image_file", "frame_parquet"),
+    ("parquet", "table"): ("frame_table", "frame_parquet"),
+    ("parquet", "text"): ("frame_text", "frame_parquet"),
+    ("hub", "image"): ("frame_image", "image_file", "frame_hub"),
+    ("hub", "table"): ("frame_table", "frame_hub"),
+    ("hub", "text"): ("frame_text", "frame_hub"),
+    ("sklearn", "table"): ("frame_table", "frame_sklearn"),
+}
+"""Fragments by source and modality, in reading order; what depends on the splits is added."""
+
+
+def load_arrays(spec: DataSpec) -> dict[str, np.ndarray]:
+    """Read a data set by the very text that stands in its ``model.py``.
+
+    Returns:
+        ``x`` and ``y`` of the training rows, ``x_test`` and ``y_test`` of the test rows.
+
+    Raises:
+        DataError: The data has changed since it was inspected, or a row cannot be read.
+    """
+    try:
+        with hub_access(spec.uri) if spec.source == "hub" else nullcontext():
+            arrays = loader_program(spec)["load_data"]()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        told = f"{type(error).__name__}: {error}"
+        raise DataError(f"cannot be read ({told})", where=spec.uri) from error
+    return dict(zip(("x", "y", "x_test", "y_test"), arrays, strict=True))
+
+
+def loader_program(spec: DataSpec) -> dict[str, Any]:
+    """Execute the loader's text and return its names: ``load_data``, ``read_inputs``, ..."""
+    text = link(loader_fragments(spec), spec.constants)
+    program: dict[str, Any] = {"__name__": "loader"}
+    exec(compile(text, f"<loader of {spec.uri}>", "exec"), program)
+    return program
+
+
+def loader_fragments(spec: DataSpec) -> tuple[str, ...]:
+    """Name the modules of ``load_data``, ``read_inputs`` and all they call; ``folds`` is last."""
+    names = LOADERS[spec.source, spec.modality]
+    if names[0] == "npz" and len(spec.constants["ARRAYS"]) == 2:
+        names = ("npz_dealt",)
+    elif names[0] == "folder" and "TEST_SPLIT" in spec.constants:
+        names = ("folder_splits", *names[1:])
+    elif names[0].startswith("frame_"):
+        names = (*names, _test_rows_fragment(spec), _target_fragment(spec))
+    return tuple(f"raygen.data.fragments.{name}" for name in (*names, "folds"))
+
+
+def inputs_fragment(spec: DataSpec) -> str:
+    """Name the module of ``fit_preprocessing`` and ``preprocess`` (images: also ``augment``)."""
+    return f"raygen.data.fragments.inputs_{spec.modality}"
+
+
+def _test_rows_fragment(spec: DataSpec) -> str:
+    if "TEST_SPLIT" in spec.constants:
+        return "rows_by_split"
+    return "rows_of_split_dealt" if "TRAIN_SPLIT" in spec.constants else "rows_dealt"
+
+
+def _target_fragment(spec: DataSpec) -> str:
+    return "target_class" if spec.classes else "target_number"

@@ -1,0 +1,57 @@
+"""The values a search has chosen, and the text of the program they become."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One point of a search space: the values of its active parameters."""
+
+    values: Mapping[str, Scalar]
+
+    @cached_property
+    def id(self) -> str:
+        """Eight digits of the sha256 of the values' canonical JSON: equal values, equal id."""
+        canonical = json.dumps(dict(self.values), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a model.py."""
+
+    text: str
+
+    @cached_property
+    def sha(self) -> str:
+        """The sha256 of the text as UTF-8, which is that of the file."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @cached_property
+    def constants(self) -> dict[str, Any]:
+        """The module-level UPPER_CASE literals, read back without running anything."""
+        found = {}
+        for node in ast.parse(self.text).body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.isupper():
+                    found |= _literal(name, value)
+                case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                    found |= _literal(name, value)
+        return found
+
+
+def _literal(name: str, value: ast.expr) -> dict[str, Any]:
+    try:
+        return {name: ast.literal_eval(value)}
+    except ValueError:  # computed from the environment, such as DEVICE
+        return {}

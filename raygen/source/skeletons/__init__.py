@@ -1,0 +1,1 @@
+"""Programs and parts of programs that a model.py is made of."""

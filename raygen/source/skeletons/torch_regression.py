@@ -1,0 +1,41 @@
+"""Targets, loss and predictions of a PyTorch network that predicts a value."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+
+def fit_targets(y: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean and standard deviation of the training rows' target."""
+    return {"target": np.array([y.mean(), max(y.std(), 1e-12)])}
+
+
+def to_targets(y: np.ndarray, statistics: dict[str, np.ndarray]) -> torch.Tensor:
+    """Values in units of the standard deviation."""
+    mean, scale = statistics["target"]
+    return torch.from_numpy(((y - mean) / scale).astype(np.float32))
+
+
+def criterion(
+    outputs: torch.Tensor, targets: torch.Tensor, settings: dict[str, Any]
+) -> torch.Tensor:
+    """Mean squared error of the outputs (N, 1)."""
+    return nn.functional.mse_loss(outputs[:, 0], targets)
+
+
+def to_predictions(outputs: torch.Tensor, statistics: dict[str, np.ndarray]) -> np.ndarray:
+    """Outputs (N, 1) to values in the unit of the target."""
+    mean, scale = statistics["target"]
+    values: np.ndarray = outputs[:, 0].cpu().double().numpy() * scale + mean
+    return values
+
+
+def print_predictions(predictions: np.ndarray) -> None:
+    """One line of JSON for each row: its value."""
+    for row, value in enumerate(predictions):
+        print(json.dumps({"row": row, "value": float(value)}))

@@ -1,0 +1,1 @@
+"""What each kind of task needs: data, metrics, a default space."""

@@ -1,0 +1,1 @@
+"""Text of a model.py that depends on the task alone."""
