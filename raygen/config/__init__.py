@@ -1,1 +1,43 @@
 """What does the user want: the YAML read, checked and typed."""
+
+from __future__ import annotations
+
+from raygen.config.load import dump_experiment, load_experiment, parse_experiment
+from raygen.config.origin import Origin
+from raygen.config.schema import Dataset, Experiment, Model, Rank, Resources, Search, Task
+from raygen.config.space import (
+    TRAINING_SETTINGS,
+    Choice,
+    Condition,
+    Float,
+    Int,
+    Parameter,
+    Space,
+    Value,
+)
+from raygen.config.spaces import list_spaces, load_space, space_of
+
+__all__ = [
+    "load_experiment",
+    "parse_experiment",
+    "dump_experiment",
+    "Experiment",
+    "Task",
+    "Dataset",
+    "Model",
+    "Search",
+    "Rank",
+    "Resources",
+    "list_spaces",
+    "load_space",
+    "space_of",
+    "Space",
+    "Parameter",
+    "Condition",
+    "Float",
+    "Int",
+    "Choice",
+    "Value",
+    "TRAINING_SETTINGS",
+    "Origin",
+]

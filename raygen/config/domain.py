@@ -178,6 +178,15 @@ def same(one: object, other: object) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
+def words_of(domain: Domain) -> str:
+    """Say which values a domain has."""
+    if isinstance(domain, Choice):
+        return f"one of {', '.join(str(option) for option in domain.options)}"
+    kind = "a whole number" if isinstance(domain, Int) else "a number"
+    step = f" in steps of {domain.step}" if domain.step not in (None, 1) else ""
+    return f"{kind} from {domain.low} to {domain.high}{step}"
+
+
 def is_number(value: object) -> TypeGuard[float]:
     """Tell whether a value is a finite number; a bool is not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300

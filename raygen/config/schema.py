@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     PrivateAttr,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -73,6 +74,14 @@ Duration: TypeAlias = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
     Field(gt=0, allow_inf_nan=False),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[smhd]\s*$"},
+            ]
+        }
+    ),
     Words("a duration such as 30m, 90s or 2h, or a number of seconds above 0"),
 ]
 Columns: TypeAlias = Annotated[
@@ -85,19 +94,18 @@ Values: TypeAlias = Annotated[dict[str, Any], BeforeValidator(freeze)]
 class Section(BaseModel):
     """A mapping of the YAML: no key but the known ones, no silent change of type."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, defer_build=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Dataset(Section):
     """Where the rows come from, and which are for training and which for the test."""
 
     name: Text | None = None
-    """A bundled set (digits, iris, wine, breast_cancer, diabetes) or a name on the Hugging Face hub
-    (cifar10, ag_news, any `owner/name`). Either `name` or `path` must be given."""
+    """A bundled set, or one of the Hugging Face hub. Bundled are digits, iris, wine, breast_cancer
+    and diabetes; on the hub are cifar10, ag_news and any `owner/name`. Either `name` or `path` must
+    be given."""
     path: Text | None = None
-    """An npz, csv or parquet file, or a folder with one folder of images for each class."""
+    """A file (npz, csv, parquet), or a folder with one folder of images for each class."""
     target: Text | None = None
     """Column to predict, where the data has columns."""
     text: Text | None = None
@@ -141,7 +149,8 @@ class Task(Section):
         kinds = {"image": "Image", "image_size": "Image", "text": "Text", "max_length": "Text"}
         for key, kind in (kinds | {"ignore": "Tabular"}).items():
             if getattr(self.dataset, key) and not self.name.startswith(kind):
-                must = f"only a {kind} task may have it"
+                article = "an" if kind == "Image" else "a"
+                must = f"only {article} {kind} task may have it"
                 raise Conflict(f"dataset.{key}", f"given for {self.name}", must, "remove it")
         return self
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from raygen.config.domain import Choice, Domain, Float, Int, Value, same
+from raygen.config.domain import Choice, Domain, Float, Int, Value, same, words_of
 from raygen.config.origin import Origin
 from raygen.config.references import Reference, reference_of, resolve
 from raygen.config.training import TRAINING_SETTINGS, TrainingSetting, training_defaults
@@ -114,7 +114,7 @@ class Space:
                 self._refuse(path, "no value given", "every active parameter must have one")
             if parameter.name in active and not parameter.domain.contains(values[parameter.name]):
                 given = f"value {values[parameter.name]!r} given"
-                self._refuse(path, given, f"it must lie in {parameter.domain}")
+                self._refuse(path, given, f"it must be {words_of(parameter.domain)}")
         for name in values:
             if name not in active:
                 self._refuse(f"parameters.{name}", "a value given", "it must be an active one")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from raygen.config.domain import Choice, Domain, Value, is_number, is_whole
+from raygen.config.domain import Choice, Domain, Float, Value, is_number, is_whole
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class TrainingSetting:
 
     def allows_all(self, domain: Domain, factor: float = 1) -> bool:
         """Tell whether the setting may have every value of a domain, times a factor."""
+        if self.whole and (isinstance(domain, Float) or factor != int(factor)):
+            return False
         ends = domain.options if isinstance(domain, Choice) else (domain.low, domain.high)
         if factor == 1:
             return all(self.allows(value) for value in ends)

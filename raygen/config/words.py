@@ -33,7 +33,7 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
         return ""
     lowered = given.lower()
     tails = [name for name in names if name.rsplit("/")[-1] == lowered]
-    near = tails or difflib.get_close_matches(lowered, names, n=1, cutoff=0.6)
+    near = tails or difflib.get_close_matches(lowered, names, n=1, cutoff=0.65)
     return f"did you mean `{names[near[0]]}`?" if near else ""
 
 

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from raygen.errors import EnvironmentProblem
@@ -77,7 +78,7 @@ def _offline() -> Iterator[None]:
     import datasets.config
     import huggingface_hub.constants
 
-    switches = (datasets.config, huggingface_hub.constants)
+    switches: tuple[Any, ...] = (datasets.config, huggingface_hub.constants)
     states = [switch.HF_HUB_OFFLINE for switch in switches]
     try:
         for switch in switches:

@@ -100,7 +100,11 @@ def _resolve_path(request: Request, path: str) -> tuple[str, str]:
     place = Path(path).expanduser()
     if not place.exists():
         beside = [file.name for file in place.parent.iterdir()] if place.parent.is_dir() else []
-        raise request.data_error(f"no such file: {path}", remedy=near_miss(place.name, beside))
+        raise request.data_error(
+            f"no such file: {path}",
+            remedy=near_miss(place.name, beside)
+            or "paths count from the folder in which the command is typed",
+        )
     if place.is_dir():
         return "folder", str(place)
     match place.suffix:

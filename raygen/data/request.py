@@ -10,6 +10,9 @@ from typing import Protocol
 from raygen.data.spec import Modality
 from raygen.errors import ConfigError, DataError
 
+TEST_SPLITS = ("test", "validation", "valid", "val", "dev")
+"""Splits whose rows are the test rows where the YAML names none; the first that is there."""
+
 
 class DatasetSection(Protocol):
     """The keys below ``task.dataset`` of the YAML; those not given are None."""
@@ -108,7 +111,7 @@ def near_miss(given: str, known: Iterable[str]) -> str:
     return f"did you mean {by_folded[close[0]]!r}?" if close else ""
 
 
-def told(names: Iterable[str | int], limit: int = 20) -> str:
+def told(names: Iterable[object], limit: int = 20) -> str:
     """List names for a message, the first of many only."""
     shown = [str(name) for name in names]
     rest = f", ... ({len(shown)} in all)" if len(shown) > limit else ""

@@ -16,7 +16,7 @@ class DataSpec:
     uri: str
     """The bundled name, the path or the hub name."""
     source: str
-    """How it is read: digits, npz, folder, csv, parquet, hub or sklearn (see ``loaders.LOADERS``)."""
+    """How it is read: a source of ``loaders.LOADERS``: digits, npz, folder, csv, parquet, ..."""
     modality: Modality
     sha: str
     """Fingerprint: sha256 of the file (or of names, sizes and times for a folder), 16 digits."""

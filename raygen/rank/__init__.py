@@ -1,0 +1,1 @@
+"""Compares the best candidates by k-fold cross-validation."""

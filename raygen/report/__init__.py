@@ -1,0 +1,1 @@
+"""What the user sees of a run: its tables, its live view, its picture."""

@@ -1,0 +1,1 @@
+"""What one execution of an experiment leaves on disk."""

@@ -1,0 +1,1 @@
+"""Tries candidates of a space on many machines, by Ray Tune."""

@@ -40,7 +40,7 @@ class Source:
     @cached_property
     def constants(self) -> dict[str, Any]:
         """The module-level UPPER_CASE literals, read back without running anything."""
-        found = {}
+        found: dict[str, Any] = {}
         for node in ast.parse(self.text).body:
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.isupper():
@@ -48,6 +48,18 @@ class Source:
                 case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                     found |= _literal(name, value)
         return found
+
+    @cached_property
+    def imports(self) -> tuple[str, ...]:
+        """The modules it imports, in order."""
+        found: list[str] = []
+        for node in ast.parse(self.text).body:
+            match node:
+                case ast.Import(names=names):
+                    found += [alias.name for alias in names]
+                case ast.ImportFrom(module=str(module)) if module != "__future__":
+                    found.append(module)
+        return tuple(found)
 
 
 def _literal(name: str, value: ast.expr) -> dict[str, Any]:

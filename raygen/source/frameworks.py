@@ -19,13 +19,15 @@ class Framework:
 
     title: str
     package: str
-    """What must be installed, and what warm workers import ahead."""
+    """What must be installed."""
+    loaded_late: tuple[str, ...]
+    """Modules it imports when it is first used; warm workers import them ahead."""
     program: str
     blocks: str
     outputs: Mapping[str, str]
     """By what the task predicts, the fragment with its loss and predictions."""
     targets: Mapping[str, str]
-    """By what the task predicts, the lines of ``train`` that make ``statistics`` and ``targets``."""
+    """By what the task predicts, the lines of ``train`` that make its statistics and targets."""
     lines: Callable[[Sequence[Node], Shape], list[str]]
     """The body of ``build_model``."""
     optimizers: Mapping[str, str]
@@ -59,6 +61,7 @@ FRAMEWORKS: dict[str, Framework] = {
     "torch": Framework(
         title="PyTorch",
         package="torch",
+        loaded_late=("torch._dynamo",),  # by the first optimizer: two seconds
         program=f"{_SKELETONS}.torch_program",
         blocks=f"{_SKELETONS}.torch_blocks",
         outputs={
@@ -90,6 +93,7 @@ FRAMEWORKS: dict[str, Framework] = {
     "tensorflow": Framework(
         title="Keras",
         package="tensorflow",
+        loaded_late=(),
         program=f"{_SKELETONS}.keras_program",
         blocks=f"{_SKELETONS}.keras_blocks",
         outputs={
@@ -97,7 +101,9 @@ FRAMEWORKS: dict[str, Framework] = {
             "values": f"{_SKELETONS}.keras_regression",
         },
         targets={
-            "classes": "statistics, targets = fit_preprocessing(x[rows]), y[rows]",
+            "classes": (
+                "statistics, targets = fit_preprocessing(x[rows]), tf.convert_to_tensor(y[rows])"
+            ),
             "values": (
                 "statistics = {**fit_preprocessing(x[rows]), **fit_targets(y[rows])}\n"
                 "targets = to_targets(y[rows], statistics)"
@@ -105,10 +111,10 @@ FRAMEWORKS: dict[str, Framework] = {
         },
         lines=keras_lines,
         optimizers={
-            "adamw": "return keras.optimizers.AdamW()",
-            "adam": "return keras.optimizers.Adam()",
-            "sgd": "return keras.optimizers.SGD(momentum={momentum!r})",
+            "adamw": "optimizer = keras.optimizers.AdamW()",
+            "adam": "optimizer = keras.optimizers.Adam()",
+            "sgd": "optimizer = keras.optimizers.SGD(momentum={momentum!r})",
         },
-        inputs={"image": "return x", "table": "return x", "text": "return x"},
+        inputs=dict.fromkeys(("image", "table", "text"), "return tf.convert_to_tensor(x)"),
     ),
 }

@@ -26,7 +26,7 @@ def literal(value: Any, *, indent: int = 0, column: int = 0, tail: int = 0) -> s
     ):
         return flat
     inner = " " * (indent + 4)
-    opening, closing = {list: "[]", tuple: "()", dict: "{}"}[type(value)]
+    opening, closing = {list: ("[", "]"), tuple: ("(", ")"), dict: ("{", "}")}[type(value)]
     lines = []
     for item in value.items() if isinstance(value, dict) else value:
         key, entry = (f"{_flat(item[0])}: ", item[1]) if isinstance(value, dict) else ("", item)

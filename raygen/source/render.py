@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -62,6 +63,12 @@ class Blueprint:
             where=self.space.origin.where,
         )
 
+    def preload(self) -> tuple[str, ...]:
+        """The modules that every model.py of the run imports, at once or when first used."""
+        first = {each.name: each.domain.grid(2)[0] for each in self.space.parameters}
+        source = render(self, Candidate(self.space.active(first)))
+        return (*source.imports, *FRAMEWORKS[self.framework].loaded_late)
+
 
 def render(blueprint: Blueprint, candidate: Candidate) -> Source:
     """Write the program that trains and scores a candidate.
@@ -86,8 +93,8 @@ def render(blueprint: Blueprint, candidate: Candidate) -> Source:
             framework.blocks, only=lambda name: re.search(rf"\b{name}\(", layers) is not None
         ),
         "layers": layers,
-        "optimizer": framework.optimizers[settings["optimizer"]].format(**settings),
-        "decay": DECAYS[settings["schedule"]],
+        "optimizer": framework.optimizers[str(settings["optimizer"])].format(**settings),
+        "decay": DECAYS[str(settings["schedule"])],
         "outputs": parts.functions(parts.outputs),
         "targets": framework.targets[blueprint.task.predicts],
         "inputs": framework.inputs[blueprint.spec.modality],
@@ -189,8 +196,9 @@ class _Parts:
         used = [*self.loader, _FOLDS, self.inputs, self.outputs, _METRICS]
         lines = [line for name in used for line in Fragment.read(name).imports]
         imports = merge_imports([*imports_of(tree), *lines])
-        last = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))][-1]
-        body = "".join(text.splitlines(keepends=True)[last.end_lineno :])
+        environment, body = _around_imports(text, tree)
+        if environment:
+            imports = imports.replace("\n\n", f"\n\n{environment}\n\n", 1)
         body = _REGION.sub(lambda found: _indented(regions[found[2]], found[1]), body)
         docstring = ast.get_docstring(tree, clean=False)
         assert docstring is not None
@@ -207,3 +215,11 @@ class _Parts:
 
 def _indented(text: str, indent: str) -> str:
     return "".join(f"{indent}{line}\n" if line else "\n" for line in text.splitlines())
+
+
+def _around_imports(text: str, tree: ast.Module) -> tuple[str, str]:
+    """What stands between the imports, such as ``os.environ[...] = ...``, and what follows them."""
+    lines = text.splitlines(keepends=True)
+    nodes = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    gaps = ["".join(lines[a.end_lineno : b.lineno - 1]) for a, b in itertools.pairwise(nodes)]
+    return "".join(gaps).strip(), "".join(lines[nodes[-1].end_lineno :])

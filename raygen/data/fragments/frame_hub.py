@@ -12,4 +12,5 @@ def read_frame(path: str) -> pd.DataFrame:
         return pd.read_csv(path) if path.endswith(".csv") else pd.read_parquet(path)
     splits = datasets.load_dataset(*path.split(":"))  # owner/name, or owner/name:configuration
     frames = [rows.to_pandas().assign(split=name) for name, rows in splits.items()]
-    return pd.concat(frames, ignore_index=True)
+    frame: pd.DataFrame = pd.concat(frames, ignore_index=True)
+    return frame

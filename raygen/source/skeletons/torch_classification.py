@@ -23,7 +23,8 @@ def criterion(
 
 def to_predictions(outputs: torch.Tensor, statistics: dict[str, np.ndarray]) -> np.ndarray:
     """Outputs (N, classes) to probabilities."""
-    return outputs.softmax(dim=1).cpu().numpy()
+    probabilities: np.ndarray = outputs.softmax(dim=1).cpu().numpy()
+    return probabilities
 
 
 def print_predictions(predictions: np.ndarray) -> None:

@@ -1,0 +1,94 @@
+"""Which one line says what pydantic found wrong with a config?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from raygen.config.origin import Origin, join, readable
+from raygen.config.schema import Conflict, Experiment, format_duration
+from raygen.config.words import allowed, did_you_mean, listed, options, show
+from raygen.errors import ConfigError
+
+_ROOT: type[BaseModel] = Experiment
+
+
+def refusal(error: ValidationError, origin: Origin) -> ConfigError:
+    """Turn pydantic's list of errors into one line about the first that matters."""
+    order = {"extra_forbidden": 0, "missing": 2}
+    found = error.errors(include_url=False)
+    first = min(found, key=lambda each: order.get(each["type"], 1))
+    path, section, field = _locate(first["loc"])
+    given = first.get("input")
+    if first["type"] == "extra_forbidden":
+        return _unknown_key(str(first["loc"][-1]), path, section, origin)
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, Conflict):
+        where = origin.where(join(path, cause.key))
+        return ConfigError(cause.problem, where=where, must=cause.must, remedy=cause.remedy)
+    key = path.rpartition(".")[2]
+    if field is None:
+        return ConfigError(f"{show(given)} given", where=origin.where(path), must=first["msg"])
+    if first["type"] == "missing":
+        example = f"for example `{key}: {field.examples[0]}`" if field.examples else ""
+        must = f"it must be {allowed(field)}"
+        return ConfigError("missing", where=origin.where(path), must=must, remedy=example)
+    must = f"it must be {allowed(field)}"
+    remedy = did_you_mean(given, options(field.annotation)) or _example(key, given, field)
+    return ConfigError(f"{show(given)} given", where=origin.where(path), must=must, remedy=remedy)
+
+
+def _locate(
+    location: Sequence[str | int],
+) -> tuple[str, type[BaseModel], FieldInfo | None]:
+    """Find the path, the section and the field of an error; pydantic's own marks are left out."""
+    path, section, field = "", _ROOT, None
+    below: type[BaseModel] | None = section
+    for part in location:
+        if below is not None and isinstance(part, str) and part in below.model_fields:
+            section, field = below, below.model_fields[part]
+            path = join(path, part)
+            kind = field.annotation
+            below = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+        elif isinstance(part, int):
+            path = join(path, part)
+    return path, below or section, field
+
+
+def _unknown_key(key: str, path: str, section: type[BaseModel], origin: Origin) -> ConfigError:
+    known = section.model_fields
+    homes = _homes(key)  # a known key in the wrong place is worth more than a near miss
+    remedy = f"write it as `{homes[0]}`" if homes else did_you_mean(key, known)
+    return ConfigError(
+        "unknown key",
+        where=origin.where(join(path, readable(key))),
+        must=f"it must be one of {listed(known)}",
+        remedy=remedy,
+    )
+
+
+def _homes(key: str) -> list[str]:
+    """List the paths at which a key is known."""
+    found, waiting = [], [("", _ROOT)]
+    while waiting:
+        path, section = waiting.pop(0)
+        for name, field in section.model_fields.items():
+            if name == key:
+                found.append(join(path, name))
+            kind = field.annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                waiting.append((join(path, name), kind))
+    return found
+
+
+def _example(key: str, given: object, field: FieldInfo) -> str:
+    """Show what could be typed: the value in quotes, or the default."""
+    if isinstance(given, (int, float)) and "a text" in allowed(field):
+        return f"quote it: '{show(given)}'"
+    default = field.get_default()
+    if isinstance(default, float) and "duration" in allowed(field):
+        default = format_duration(default)
+    plain = isinstance(default, (int, float, str)) and default != ""
+    return f"for example `{key}: {default}`" if plain else ""

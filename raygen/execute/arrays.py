@@ -1,0 +1,53 @@
+"""Arrays shared by all trials of a node: written once, then mapped into memory, never copied."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+
+def share_arrays(arrays: Mapping[str, np.ndarray], key: str) -> Path:
+    """Write arrays to this node's scratch folder, unless another worker has.
+
+    Args:
+        arrays: What Ray's object store holds.
+        key: Fingerprint of the content: the same key, the same arrays.
+
+    Returns:
+        The folder to give to ``map_arrays``.
+    """
+    folder = _own_scratch() / key
+    if folder.exists():
+        return folder
+    draft = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=folder.parent))
+    for name, array in arrays.items():
+        np.save(draft / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+    try:
+        draft.rename(folder)
+    except OSError:  # another worker of this node was faster
+        for file in draft.iterdir():
+            file.unlink()
+        draft.rmdir()
+    return folder
+
+
+def map_arrays(folder: Path) -> dict[str, np.ndarray]:
+    """Map the arrays of a folder into memory, read-only."""
+    return {
+        file.stem: np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+        for file in folder.glob("*.npy")
+    }
+
+
+def _own_scratch() -> Path:
+    """A folder that only this user can write to, so that nobody can plant arrays there."""
+    folder = Path(tempfile.gettempdir()) / f"raygen-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077 or folder.is_symlink():
+        return Path(tempfile.mkdtemp(prefix="raygen-"))
+    return folder

@@ -1,0 +1,208 @@
+"""Trains one model.py inside a fresh process and tells the worker how it goes."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import json
+import math
+import os
+import resource
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from raygen.execute.arrays import map_arrays
+from raygen.execute.job import Job, Message
+from raygen.runs.records import State
+
+_SHARE_FOR_CHECKPOINTS = 0.05
+_PR_SET_PDEATHSIG = 1
+
+
+def train_job(job: Job, connection: Connection) -> None:
+    """Run a job to its end and send a Message for each epoch; the process ends with it."""
+    _die_with_parent()
+    _send_output_to(job.log)
+    if job.memory_gb is not None:
+        limit = int(job.memory_gb * 1e9)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    try:
+        _train(job, _Reporter(job, connection))
+    except MemoryError as error:
+        connection.send(Message(state=State.OUT_OF_MEMORY, error=_told(error, job)))
+    except Exception as error:  # whatever the user's program raises is a record, not a crash
+        traceback.print_exc()
+        state = State.OUT_OF_MEMORY if _is_out_of_memory(error) else State.ERROR
+        connection.send(Message(state=state, error=_told(error, job)))
+    except NotFiniteError as error:
+        connection.send(error.message)
+
+
+class NotFiniteError(BaseException):
+    """Ends the training of a program that reported NaN; no program can catch it by accident."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__("not finite")
+        self.message = message
+
+
+def _train(job: Job, reporter: _Reporter) -> None:
+    done = _read_state(Path(job.checkpoint))
+    if done is not None and done.state.is_over():
+        reporter.send(done)  # trained to the end by a worker that could not tell any more
+        return
+    model = _import_program(Path(job.model))
+    arrays = map_arrays(Path(job.data))
+    gc.freeze()  # what the fork shares with its parent stays shared
+    if done is not None:
+        reporter.seconds_before = done.seconds
+    resume = job.checkpoint if done is not None else None
+    network, statistics, metrics = model.train(
+        arrays["x"], arrays["y"], job.fold, report=reporter, resume=resume
+    )
+    if job.fold is not None:
+        return
+    inputs = model.to_inputs(model.preprocess(arrays["x_test"], statistics))
+    scores = model.evaluate(network, inputs, arrays["y_test"], statistics)
+    model.save(network, model.build_optimizer(network), model.EPOCHS, statistics, job.weights)
+    reporter.send(
+        Message(
+            state=State.FINISHED,
+            epoch=job.epochs,
+            metrics={**metrics, "test": scores},
+            seconds=reporter.seconds,
+        )
+    )
+
+
+class _Reporter:
+    """The ``report`` that RayGen passes to a program's ``train``."""
+
+    def __init__(self, job: Job, connection: Connection) -> None:
+        self.job, self.connection = job, connection
+        self.started, self.seconds_before = time.monotonic(), 0.0
+        self.saved_at, self.save_seconds = self.started, 0.0
+        self.unanswered = 0
+
+    @property
+    def seconds(self) -> float:
+        """Training time of this and of the earlier attempts."""
+        return time.monotonic() - self.started + self.seconds_before
+
+    def __call__(self, metrics: dict[str, Any], save: Callable[[str], None]) -> None:
+        """Pass an epoch's metrics on, and save a checkpoint when one is due.
+
+        Raises:
+            NotFiniteError: The metrics hold a number that is not finite.
+        """
+        epoch = int(metrics["epoch"])
+        if not all(math.isfinite(v) for v in metrics.values() if isinstance(v, (int, float))):
+            broken = [
+                k for k, v in metrics.items() if isinstance(v, float) and not math.isfinite(v)
+            ]
+            told = f"{' and '.join(broken)} not finite in epoch {epoch}"
+            raise NotFiniteError(self._message(State.NAN, metrics, told))
+        last = epoch >= self.job.epochs and self.job.fold is not None
+        message = self._message(State.FINISHED if last else State.RUNNING, metrics, "")
+        if last or self._checkpoint_is_due():
+            self._save(save, message)
+        self.send(message)
+
+    def send(self, message: Message) -> None:
+        """Send, being at most one message ahead of the worker's consent to go on."""
+        if self.unanswered and not message.state.is_over():
+            self.connection.recv()
+            self.unanswered -= 1
+        self.connection.send(message)
+        self.unanswered += 1
+
+    def _message(self, state: State, metrics: dict[str, Any], error: str) -> Message:
+        return Message(
+            state=state,
+            epoch=int(metrics["epoch"]),
+            metrics=metrics,
+            seconds=self.seconds,
+            error=error,
+        )
+
+    def _checkpoint_is_due(self) -> bool:
+        """Whether a checkpoint, as long as the last one took, is a small part of the training."""
+        since = time.monotonic() - self.saved_at
+        return self.save_seconds <= since * _SHARE_FOR_CHECKPOINTS
+
+    def _save(self, save: Callable[[str], None], message: Message) -> None:
+        """Replace the checkpoint as a whole, so that a kill leaves the old or the new one."""
+        started = time.monotonic()
+        folder = Path(self.job.checkpoint)
+        draft = folder.with_name(f"{folder.name}.{os.getpid()}")
+        save(str(draft))
+        state = {"state": message.state.value, "epoch": message.epoch, "seconds": message.seconds}
+        text = json.dumps(state | {"metrics": dict(message.metrics)})
+        (draft / "state.json").write_text(text, encoding="utf-8")
+        old = folder.with_name(f"{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        draft.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+        self.saved_at = time.monotonic()
+        self.save_seconds = self.saved_at - started
+
+
+def _read_state(checkpoint: Path) -> Message | None:
+    """How far an earlier attempt came; None where there is nothing to go on from."""
+    old = checkpoint.with_name(f"{checkpoint.name}.old")
+    if old.exists() and not checkpoint.exists():  # killed between the two renames
+        old.rename(checkpoint)
+    file = checkpoint / "state.json"
+    if not file.exists():
+        return None
+    fields = json.loads(file.read_text(encoding="utf-8"))
+    return Message(**fields | {"state": State(fields["state"])})
+
+
+def _import_program(path: Path) -> Any:
+    """Import a model.py under the name that processes it may spawn will look for."""
+    sys.path.insert(0, str(path.parent))
+    return importlib.import_module(path.stem)
+
+
+def _die_with_parent() -> None:
+    """Leave no orphan: a killed worker takes its forkserver along, and that takes this process."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
+
+
+def _send_output_to(path: str) -> None:
+    """Let the program print into a file of its own."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # a descriptor
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115  # a descriptor
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    told = f"{type(error).__name__} {error}".lower()
+    return any(words in told for words in ("outofmemory", "out of memory", "can't allocate memory"))
+
+
+def _told(error: BaseException, job: Job) -> str:
+    """The place in the user's program and the exception, in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == job.model] or list(frames)
+    place = f"{Path(own[-1].filename).name}:{own[-1].lineno} `{own[-1].line}`: " if own else ""
+    first_line = (str(error).splitlines() or [""])[0]
+    return f"{place}{type(error).__name__}: {first_line}"[:500]

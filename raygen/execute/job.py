@@ -1,0 +1,44 @@
+"""One training of one model.py: what is asked for, and what is told back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raygen.runs.records import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Train the program of a folder outside one fold."""
+
+    model: str
+    """Path of the model.py."""
+    data: str
+    """Folder with the arrays as memory-mapped files."""
+    fold: int | None
+    """None: train on all training rows, then score the test rows."""
+    epochs: int
+    metric: str
+    checkpoint: str
+    """Folder to go on from if it exists, and to save to."""
+    log: str
+    """File for what the program prints."""
+    weights: str = ""
+    """Folder to leave the trained weights in; empty for none."""
+    memory_gb: float | None = None
+    hang_timeout_s: float = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One sign of life of a job; its last one has a state that is over."""
+
+    state: State
+    epoch: int = 0
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    """Since the job's program was started, or resumed."""
+    error: str = ""
+    """The user's own traceback line, and the exception."""

@@ -1,0 +1,71 @@
+"""One execution of an experiment: what its steps share while it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from raygen.config.schema import Experiment
+from raygen.execute.job import Job
+from raygen.execute.session import Interruption
+from raygen.runs.journal import Journal
+from raygen.runs.paths import RunPaths
+from raygen.runs.records import History
+from raygen.source.render import Blueprint
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What every warm worker of a run needs."""
+
+    data_key: str
+    """Fingerprint of the arrays."""
+    preload: tuple[str, ...]
+    """Packages that a model.py of this run imports."""
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The run that is going on."""
+
+    experiment: Experiment
+    blueprint: Blueprint
+    paths: RunPaths
+    journal: Journal
+    history: History
+    """What the journal says; ``record`` keeps it up to date."""
+    arrays: Any
+    """The data set in Ray's object store."""
+    worker: Worker
+    room: int
+    """Trials that run at a time."""
+    interruption: Interruption
+    show: Callable[[History], None]
+    """Called after each event."""
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Leave nothing of it in what Ray Tune pickles to restore one day; the journal does that."""
+        return (object, ())
+
+    def record(self, event: str, **fields: Any) -> None:
+        """Write an event into the journal, take it into the history, and show it."""
+        self.history.take(self.journal.append(event, **fields))
+        self.show(self.history)
+
+    def job(self, trial_id: str, *, fold: int | None) -> Job:
+        """The training of a trial's program outside a fold; the worker fills in ``data``."""
+        paths = self.paths.trial(trial_id)
+        return Job(
+            model=str(paths.model),
+            data="",
+            fold=fold,
+            epochs=self.experiment.search.max_epochs,
+            metric=self.blueprint.metric,
+            checkpoint=str(paths.checkpoint(fold)),
+            log=str(paths.log),
+            weights=str(self.paths.best / "weights") if fold is None else "",
+            memory_gb=self.experiment.resources.memory_gb_per_trial,
+            hang_timeout_s=self.experiment.search.hang_timeout,
+        )

@@ -1,0 +1,99 @@
+"""Starts each job in a clean process that has the heavy packages imported already."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+
+from raygen.execute.child import train_job
+from raygen.execute.job import Job, Message
+from raygen.runs.records import State
+
+
+class Runner:
+    """A forkserver with packages preloaded, and at most one job at a time in a child of it.
+
+    A child is forked in some 20 ms, nothing it does outlives it, and it dies with this process.
+    """
+
+    def __init__(self, preload: Sequence[str], *, threads: int) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([*preload, "raygen.execute.child"])
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(threads)  # read by libraries when they are loaded
+        main = sys.modules["__main__"]
+        # or each child would import Ray's default_worker.py anew, which takes a second
+        main.__dict__.pop("__file__", None)
+        main.__spec__ = None
+        self._process: ForkServerProcess | None = None
+        self._connection: Connection | None = None
+        self._job: Job | None = None
+
+    def start(self, job: Job) -> None:
+        """Begin a job; an earlier one is ended first."""
+        self.stop()
+        self._connection, theirs = self._context.Pipe()
+        self._process = self._context.Process(target=train_job, args=(job, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._job = job
+
+    def next(self) -> Message:
+        """Wait for the job's next sign of life; after a message that is over, it has ended."""
+        assert self._process is not None, "start() comes first"
+        assert self._connection is not None, "start() comes first"
+        assert self._job is not None, "start() comes first"
+        ready = wait([self._connection, self._process.sentinel], timeout=self._job.hang_timeout_s)
+        if not ready:
+            self.stop()
+            told = f"no epoch ended within {self._job.hang_timeout_s:g} s (search.hang_timeout)"
+            return Message(state=State.HUNG, error=told)
+        try:
+            message: Message = self._connection.recv()
+            if not message.state.is_over():
+                self._connection.send(None)
+                return message
+        except (EOFError, OSError):  # it died without a word
+            message = self._last_words()
+        self.stop()
+        return message
+
+    def run(self, job: Job) -> Message:
+        """Run a job to its end and return its last message."""
+        return list(self.messages(job))[-1]
+
+    def messages(self, job: Job) -> Iterator[Message]:
+        """Run a job and yield its messages, the last of which is over."""
+        self.start(job)
+        while True:
+            message = self.next()
+            yield message
+            if message.state.is_over():
+                return
+
+    def stop(self) -> None:
+        """End the running job, if there is one, and wait until its process is gone."""
+        if self._process is not None:
+            self._process.kill()
+        self._join()
+
+    def _join(self) -> None:
+        if self._process is not None:
+            self._process.join()
+            self._process.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = self._job = None
+
+    def _last_words(self) -> Message:
+        assert self._process is not None, "next() has checked"
+        self._process.join()
+        code = self._process.exitcode
+        if code == -9:
+            told = "killed by signal 9, which is how a machine out of memory ends a process"
+            return Message(state=State.OUT_OF_MEMORY, error=told)
+        return Message(state=State.ERROR, error=f"the process ended with exit code {code}")

@@ -1,0 +1,111 @@
+"""Connects to Ray: a cluster that was named, or a private one on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from raygen.errors import EnvironmentProblem
+
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    # a single node talks over loopback only
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # our own journal is the record: no loggers, no snapshots, no signal handler of Tune's
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    # a trial that is told to stop in the middle of an epoch is ended after so many seconds
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "3",
+    "TUNE_RESULT_BUFFER_LENGTH": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@contextmanager
+def session(cpus_per_trial: int, gpus_per_trial: float) -> Iterator[int]:
+    """Connect to Ray for as long as the block lasts.
+
+    The address comes from ``RAY_ADDRESS``; without it Ray is started on this machine, for this
+    run alone.
+
+    Yields:
+        How many trials fit into the cluster at a time.
+
+    Raises:
+        EnvironmentProblem: No node of the cluster can hold a single trial.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import ray  # takes half a second: only when something is really run
+
+    ray.init(
+        address="auto" if os.environ.get("RAY_ADDRESS") else "local",
+        include_dashboard=False if not os.environ.get("RAY_ADDRESS") else None,
+        log_to_driver=False,
+        logging_level="ERROR",
+        **_local_only(),
+    )
+    try:
+        yield _room_for(ray.nodes(), cpus_per_trial, gpus_per_trial)
+    finally:
+        ray.shutdown()
+
+
+def _local_only() -> dict[str, Any]:
+    """Settings that only a cluster of our own takes."""
+    if os.environ.get("RAY_ADDRESS"):
+        return {}
+    return {"object_store_memory": int(os.environ.get("RAYGEN_OBJECT_STORE_BYTES", 2 * 10**9))}
+
+
+def _room_for(nodes: list[dict[str, Any]], cpus: int, gpus: float) -> int:
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    room = sum(
+        min(
+            int(node.get("CPU", 0) // cpus),
+            int(node.get("GPU", 0) // gpus) if gpus else 1_000_000,
+        )
+        for node in alive
+    )
+    if room == 0:
+        most = max(((n.get("CPU", 0), n.get("GPU", 0)) for n in alive), default=(0, 0))
+        raise EnvironmentProblem(
+            f"resources: a trial needs {cpus} CPUs and {gpus:g} GPUs",
+            must=f"the largest node has {most[0]:g} CPUs and {most[1]:g} GPUs",
+            remedy="lower resources.cpus_per_trial or resources.gpus_per_trial",
+        )
+    return room
+
+
+class Interruption:
+    """Turns Ctrl-C and SIGTERM into a request to stop; a second one ends at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __bool__(self) -> bool:
+        """Whether a stop was asked for."""
+        return self.signal is not None
+
+    def __enter__(self) -> Interruption:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number

@@ -1,0 +1,195 @@
+"""Everything that can be known and checked of a run before anything is trained."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from raygen.config.load import load_experiment
+from raygen.config.schema import Experiment
+from raygen.config.space import Space
+from raygen.config.spaces import space_of
+from raygen.data.inspect import inspect
+from raygen.data.spec import DataSpec
+from raygen.errors import EnvironmentProblem, RunError
+from raygen.runs.paths import RunPaths
+from raygen.source.candidate import Candidate
+from raygen.source.render import Blueprint
+from raygen.tasks.task import TASKS, metric_of
+
+_SAMPLES = 64
+"""Candidates whose shapes are followed by ``plan_run``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A run that can begin."""
+
+    experiment: Experiment
+    blueprint: Blueprint
+    paths: RunPaths
+
+    @property
+    def spec(self) -> DataSpec:
+        """The data set."""
+        return self.blueprint.spec
+
+    @property
+    def space(self) -> Space:
+        """The search space."""
+        return self.blueprint.space
+
+
+def plan_run(
+    config: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    output: str | None = None,
+    run_dir: str | None = None,
+) -> Plan:
+    """Read a config and check all of it that needs no training; nothing is written.
+
+    Args:
+        config: Path of the YAML.
+        overrides: ``key.path=value`` pairs, as of ``--set``.
+        output: Takes the place of the YAML's ``output``.
+        run_dir: Takes the place of ``runs/<name>``.
+
+    Raises:
+        RaygenError: Something cannot be; the message says where, what must hold and what to type.
+    """
+    experiment = load_experiment(config, overrides)
+    task = TASKS[experiment.task.name]
+    where = experiment.origin.where
+    metric = metric_of(experiment.task.name, experiment.task.metric, where=where("task.metric"))
+    space = space_of(experiment, default=task.space)
+    _check_resources(experiment)
+    spec = inspect(
+        experiment.task.dataset,
+        modality=task.modality,
+        regression=task.predicts == "values",
+        folds=experiment.rank.folds,
+        origin=experiment.origin,
+    )
+    completed = experiment.model_copy(
+        update={
+            "task": experiment.task.model_copy(update={"metric": metric}),
+            "model": experiment.model.model_copy(
+                update={} if experiment.model.layers is not None else {"space": space.name}
+            ),
+            "output": output or experiment.output,
+        }
+    ).written_in(experiment.origin)
+    blueprint = Blueprint(
+        name=experiment.name,
+        framework=experiment.framework,
+        task_name=experiment.task.name,
+        task=task,
+        metric=metric,
+        spec=spec,
+        space=space,
+        seed=experiment.seed,
+        folds=experiment.rank.folds,
+        epochs=experiment.search.max_epochs,
+        threads=experiment.resources.cpus_per_trial,
+    )
+    _check_structures(blueprint)
+    _check_output(completed)
+    paths = RunPaths(Path(run_dir) if run_dir else Path("runs") / experiment.name)
+    return Plan(experiment=completed, blueprint=blueprint, paths=paths)
+
+
+def _check_structures(blueprint: Blueprint) -> None:
+    """Follow the shapes of candidates drawn at random and of the corners of the space.
+
+    Raises:
+        SourceError: A candidate cannot be built.
+    """
+    import numpy as np  # 0.1 s
+
+    rng = np.random.default_rng(0)
+    for _ in range(_SAMPLES):
+        blueprint.structure(Candidate(blueprint.space.sample(rng)))
+    for end in (0, -1):
+        values = {each.name: each.domain.grid(2)[end] for each in blueprint.space.parameters}
+        blueprint.structure(Candidate(blueprint.space.active(values)))
+
+
+def _check_resources(experiment: Experiment) -> None:
+    """Refuse on this machine what it cannot hold; a cluster is asked when it is connected to.
+
+    Raises:
+        EnvironmentProblem: A trial needs more than there is.
+    """
+    if os.environ.get("RAY_ADDRESS"):
+        return
+    resources, where = experiment.resources, experiment.origin.where
+    cpus, gpus = count_cpus(), count_gpus()
+    for key, wanted, there in (
+        ("cpus_per_trial", resources.cpus_per_trial, cpus),
+        ("gpus_per_trial", resources.gpus_per_trial, gpus),
+    ):
+        if wanted > there:
+            kind = key[:4].upper().removesuffix("_")
+            raise EnvironmentProblem(
+                f"{wanted:g} {kind} wanted",
+                where=where(f"resources.{key}"),
+                must=f"this machine has {there}",
+                remedy=f"type --set resources.{key}={there}, or connect to a cluster by RAY_ADDRESS",
+            )
+
+
+def count_cpus() -> int:
+    """CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def count_gpus() -> int:
+    """NVIDIA GPUs of this machine, without loading a framework."""
+    devices = Path("/proc/driver/nvidia/gpus")
+    return len(list(devices.iterdir())) if devices.is_dir() else 0
+
+
+def _check_output(experiment: Experiment) -> None:
+    """Refuse an output that could not be written in the end.
+
+    Raises:
+        RunError: It is a folder, or its folder is missing or closed to us.
+    """
+    output, where = Path(experiment.output), experiment.origin.where("output")
+    folder = output.parent
+    if output.is_dir():
+        raise RunError(f"{output} is a folder", where=where, must="it must be a file to write")
+    if not folder.is_dir():
+        raise RunError(
+            f"there is no folder {folder}", where=where, remedy=f"type mkdir -p {folder}"
+        )
+    target = output if output.exists() else folder
+    if not os.access(target, os.W_OK):
+        raise RunError(
+            f"{target} cannot be written",
+            where=where,
+            must="the winner is written there",
+            remedy="type --output OTHER.py",
+        )
+
+
+def same_but_budget(one: Experiment, other: Experiment) -> str:
+    """The first key in which two experiments differ, budgets and resources aside; else empty."""
+    for key in ("seed", "framework", "task", "model"):
+        if getattr(one, key) != getattr(other, key):
+            return key
+    if one.search.max_epochs != other.search.max_epochs:
+        return "search.max_epochs"
+    for key in ("algorithm", "scheduler"):
+        if getattr(one.search, key) != getattr(other.search, key):
+            return f"search.{key}"
+    if one.rank.folds != other.rank.folds:
+        return "rank.folds"
+    if one.resources.cpus_per_trial != other.resources.cpus_per_trial:
+        return "resources.cpus_per_trial"
+    return ""

@@ -1,0 +1,290 @@
+"""What a run looks like as text: the leaderboard, the search and the ranking as rich renderables."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from raygen.runs.records import FoldResult, History, State, TrialRecord
+from raygen.tasks.task import METRICS
+
+_MOST_RUNNING = 8
+"""Rows for the trials that run; larger machines have more of them than a screen has lines."""
+
+
+def leaderboard_table(board: Mapping[str, Any]) -> RenderableType:
+    """The ranked candidates, best first, and the winner's test score in the caption.
+
+    Args:
+        board: What ``raygen show --json`` prints.
+    """
+    entries, metric = board["entries"], board["metric"]
+    better = "higher" if board["mode"] == "max" else "lower"
+    title = f"{board['name']}: {metric} by cross-validation, {better} is better"
+    table = _table(title=Text(title, style="bold"), caption=_test_caption(board))
+    for header in ("", "trial", metric, "folds", "params", "seconds"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("values", ratio=1)
+    decimals = score_decimals([entry["std"] for entry in entries])
+    names = differing_names([entry["candidate"] for entry in entries])
+    for entry in entries:
+        low, high = min(entry["folds"]), max(entry["folds"])
+        table.add_row(
+            str(entry["rank"]),
+            entry["trial_id"],
+            mean_text(entry["mean"], entry["std"], decimals),
+            f"{low:.{decimals}f}..{high:.{decimals}f}",
+            count_text(entry["num_parameters"]),
+            f"{entry['seconds']:.{0 if entry['seconds'] >= 10 else 1}f}",
+            _FewLines(values_text(entry["candidate"], names), most=3),
+            style="bold" if entry["rank"] == 1 else "",
+        )
+    return table
+
+
+def search_panel(
+    history: History,
+    *,
+    total: int,
+    metric: str,
+    elapsed_s: float,
+    max_epochs: int,
+    left_s: float | None = None,
+    title: str = "",
+    top: int = 5,
+) -> RenderableType:
+    """The search as it stands: how far, how good, the best trials and those that run."""
+    trials = list(history.trials.values())  # a copy in one step: the search goes on meanwhile
+    ended = [trial for trial in trials if trial.state.is_over()]
+    running = [trial for trial in trials if not trial.state.is_over()]
+    good = sorted(
+        (trial for trial in ended if has_score(trial)),
+        key=lambda trial: badness(trial.curve[-1], metric),
+    )
+    shown = [*good[:top], *running[:_MOST_RUNNING]]
+    table = _table(expand=True)
+    for header in ("trial", "state", "epoch", metric, "params"):
+        table.add_column(header, justify="left" if header == "state" else "right", no_wrap=True)
+    table.add_column("values", ratio=1, no_wrap=True, overflow="ellipsis")
+    names = differing_names([trial.values for trial in shown])
+    for trial in shown:
+        table.add_row(
+            trial.trial_id,
+            trial.state.value,
+            f"{trial.epoch}/{max_epochs}",
+            score_text(trial.curve[-1]) if trial.curve else "",
+            count_text(trial.num_parameters),
+            Text(values_text(trial.values, names)),
+            style="" if trial.state.is_over() else "cyan",
+        )
+    more = len(running) - _MOST_RUNNING
+    return Group(
+        _progress(f"{title} search".strip(), len(ended), total, "trials", elapsed_s, left_s),
+        Text(f"{states_text(trials)}; {best_text(trials, metric)}", style="dim"),
+        table,
+        *([Text(f"and {more} more running", style="dim")] if more > 0 else []),
+    )
+
+
+def ranking_panel(
+    history: History,
+    *,
+    total: int,
+    metric: str,
+    elapsed_s: float,
+    folds: int,
+    left_s: float | None = None,
+    title: str = "",
+    top: int = 8,
+) -> RenderableType:
+    """The ranking as it stands: the folds done of each candidate and their mean so far."""
+    results = list(history.folds.values())
+    table = _table(expand=True)
+    for header in ("trial", "folds", f"mean {metric}", "params"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("values", ratio=1, no_wrap=True, overflow="ellipsis")
+    standings = fold_standings(results, metric)[:top]
+    trials = [history.trials[standing.trial_id] for standing in standings]
+    names = differing_names([trial.values for trial in trials])
+    for trial, standing in zip(trials, standings, strict=True):
+        table.add_row(
+            trial.trial_id,
+            f"{standing.done}/{folds}",
+            "failed" if standing.failed else score_text(standing.mean),
+            count_text(trial.num_parameters),
+            Text(values_text(trial.values, names)),
+        )
+    progress = _progress(
+        f"{title} ranking".strip(), len(results), total, "folds", elapsed_s, left_s
+    )
+    if len(results) < total:
+        return Group(progress, table)
+    last = "test rows scored" if history.test else "training the winner on all training rows"
+    return Group(progress, Text(last, style="dim"), table)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a candidate stands in the middle of the ranking."""
+
+    trial_id: str
+    done: int
+    """Folds that ended."""
+    failed: bool
+    mean: float
+    """Over the folds done; NaN if one failed."""
+
+
+def fold_standings(results: Iterable[FoldResult], metric: str) -> list[Standing]:
+    """Candidates with a fold done: those with most folds first, of these the best mean."""
+    by_trial: dict[str, list[FoldResult]] = {}
+    for result in results:
+        by_trial.setdefault(result.trial_id, []).append(result)
+    standings = []
+    for trial_id, own in by_trial.items():
+        failed = any(result.state.has_failed() for result in own)
+        mean = math.nan if failed else sum(result.metrics[metric] for result in own) / len(own)
+        standings.append(Standing(trial_id, len(own), failed, mean))
+    return sorted(standings, key=lambda s: (s.failed, -s.done, badness(s.mean, metric)))
+
+
+def has_score(trial: TrialRecord) -> bool:
+    """Whether the trial has a score that counts."""
+    return bool(trial.curve) and math.isfinite(trial.curve[-1]) and not trial.state.has_failed()
+
+
+def badness(score: float, metric: str) -> float:
+    """A number that is lower for better scores, whatever the metric's direction."""
+    return -score if METRICS[metric] == "max" else score
+
+
+def states_text(trials: Sequence[TrialRecord], states: Iterable[State] = State) -> str:
+    """Count the trials by state, in the order in which states are declared."""
+    counts = Counter(trial.state for trial in trials)
+    return ", ".join(f"{counts[s]} {s.value.replace('_', ' ')}" for s in states if counts[s])
+
+
+def best_text(trials: Iterable[TrialRecord], metric: str) -> str:
+    """The best score so far and whose it is."""
+    scored = [trial for trial in trials if has_score(trial)]
+    if not scored:
+        return f"no {metric} yet"
+    best = min(scored, key=lambda trial: badness(trial.curve[-1], metric))
+    return f"best {metric} {score_text(best.curve[-1])} (trial {best.trial_id})"
+
+
+def differing_names(candidates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the values in which candidates differ; of a single candidate, all."""
+    names = dict.fromkeys(name for candidate in candidates for name in candidate)
+    if len(candidates) < 2:
+        return list(names)
+    return [n for n in names if len({repr(c.get(n, ...)) for c in candidates}) > 1]
+
+
+def values_text(values: Mapping[str, Any], names: Iterable[str]) -> str:
+    """The named values in one short line; words speak for themselves, numbers need their name."""
+    told = []
+    for name in names:
+        match values.get(name):
+            case None:
+                continue
+            case str(word) if word not in ("none", ""):
+                told.append(" ".join(word.split()))
+            case float(number):
+                told.append(f"{name} {number:.3g}")
+            case other:
+                told.append(f"{name} {other}")
+    return ", ".join(told)
+
+
+def score_text(score: float) -> str:
+    """A score with four digits that tell something."""
+    if 1000 <= abs(score) < 1e7:
+        return f"{score:.0f}"
+    return f"{score:#.4g}" if abs(score) >= 1e-3 else f"{score:.3g}"
+
+
+def score_decimals(stds: Iterable[float]) -> int:
+    """How many decimals give the largest standard deviation two digits."""
+    known = [std for std in stds if math.isfinite(std) and std > 0]
+    return min(max(1 - math.floor(math.log10(max(known))), 0), 6) if known else 4
+
+
+def mean_text(mean: float, std: float, decimals: int) -> str:
+    """A mean and how far the folds lie around it."""
+    spread = f" ± {std:.{decimals}f}" if math.isfinite(std) else ""
+    return f"{mean:.{decimals}f}{spread}"
+
+
+def count_text(count: int) -> str:
+    """A count in at most five characters: 950, 1.2k, 3.4M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= 0.9995 * size:
+            return f"{count / size:.{1 if count < 99.95 * size else 0}f}{unit}"
+    return str(count)
+
+
+def duration_text(seconds: float) -> str:
+    """A time in the two units that matter."""
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+@dataclass(frozen=True)
+class _FewLines:
+    """Text that wraps to the column it is given, over a few lines at most."""
+
+    text: str
+    most: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = Text(self.text).wrap(console, options.max_width)
+        for line in lines[: self.most - 1]:
+            yield line
+        rest = Text(" ").join(lines[self.most - 1 :])
+        rest.truncate(options.max_width, overflow="ellipsis")
+        yield rest
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(min(12, options.max_width), min(len(self.text), options.max_width))
+
+
+def _table(**settings: Any) -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", **settings)
+
+
+def _test_caption(board: Mapping[str, Any]) -> Text | None:
+    test = board["test"]
+    if not test:
+        return None
+    told = ", ".join(f"{name} {score_text(score)}" for name, score in test["metrics"].items())
+    return Text(f"test rows, trial {test['trial_id']} trained on all training rows: {told}")
+
+
+def _progress(
+    title: str, done: int, total: int, unit: str, elapsed_s: float, left_s: float | None
+) -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis", max_width=28)
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True)
+    left = "" if left_s is None or done >= total else f", about {duration_text(left_s)} left"
+    grid.add_row(
+        Text(title, style="bold"),
+        ProgressBar(total=max(total, 1), completed=min(done, total)),
+        Text(f"{done}/{total} {unit}, {duration_text(elapsed_s)}{left}"),
+    )
+    return grid

@@ -1,0 +1,73 @@
+"""Every file name that RayGen writes, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class TrialPaths:
+    """The files of one trial: ``trials/<id>/``."""
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """The program that is trained."""
+        return self.folder / "model.py"
+
+    @property
+    def log(self) -> Path:
+        """What the program printed, all folds one after the other."""
+        return self.folder / "log.txt"
+
+    def checkpoint(self, fold: int | None) -> Path:
+        """The newest checkpoint of a fold (None: of the fit on all training rows)."""
+        return self.folder / f"checkpoint-{'all' if fold is None else fold}"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run: ``runs/<name>/``."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The complete config."""
+        return self.folder / "config.yaml"
+
+    @property
+    def journal(self) -> Path:
+        """What happened, one JSON line an event."""
+        return self.folder / "journal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works on the run."""
+        return self.folder / ".lock"
+
+    @property
+    def leaderboard(self) -> Path:
+        """The ranked candidates and the winner's test score."""
+        return self.folder / "leaderboard.json"
+
+    @property
+    def picture(self) -> Path:
+        """The run at a glance."""
+        return self.folder / "report.png"
+
+    @property
+    def best(self) -> Path:
+        """The winner: ``model.py`` and its weights."""
+        return self.folder / "best"
+
+    @property
+    def tune(self) -> Path:
+        """Scratch space of Ray Tune; nothing is ever read back from it."""
+        return self.folder / ".tune"
+
+    def trial(self, trial_id: str) -> TrialPaths:
+        """The files of one trial."""
+        return TrialPaths(self.folder / "trials" / trial_id)

@@ -1,0 +1,49 @@
+"""Writes what Ray Tune reports into the journal, and shows it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from ray.tune import Callback
+
+from raygen.execute.run import Run
+from raygen.runs.records import State
+
+
+class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
+    """The one writer of the journal during a search."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
+    ) -> None:
+        """Journal an epoch, or the end of the trial."""
+        state = State(result["state"])
+        fields = {key: result[key] for key in ("epoch", "metrics", "seconds")}
+        if state.has_failed():
+            self._end(trial, state, error=result["error"], seconds=result["seconds"])
+        elif state.is_over():
+            self._end(trial, state, **fields)
+        else:
+            self._run.record("report", trial_id=trial.config["trial_id"], **fields)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        """Journal that the scheduler ended a trial; one that an interruption cuts off goes on."""
+        known = self._run.history.trials[trial.config["trial_id"]]
+        if not known.state.is_over() and not self._run.interruption:
+            self._end(trial, State.STOPPED)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        """Journal a trial whose worker died once too often."""
+        known = self._run.history.trials[trial.config["trial_id"]]
+        if not known.state.is_over():
+            told = f"its worker died {trial.num_failures} times (search.retries)"
+            self._end(trial, State.LOST, error=told)
+
+    def _end(self, trial: Any, state: State, **fields: Any) -> None:
+        trial_id = trial.config["trial_id"]
+        self._run.record("end", trial_id=trial_id, state=state.value, **fields)
+        shutil.rmtree(self._run.paths.trial(trial_id).checkpoint(0), ignore_errors=True)

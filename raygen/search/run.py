@@ -1,0 +1,91 @@
+"""Drives Ray Tune through one search, from wherever the journal says it stands."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+
+from ray import tune
+
+from raygen.errors import TrialError
+from raygen.execute.run import Run
+from raygen.search.proposer import Proposer
+from raygen.search.recorder import Recorder
+from raygen.search.schedulers import SCHEDULERS
+from raygen.search.strategies import load_strategy
+from raygen.search.trial import Trial
+from raygen.tasks.task import METRICS
+
+
+def search(run: Run) -> None:
+    """Try candidates until the budget is used up; journal and history hold the result.
+
+    Raises:
+        TrialError: Not one trial ended with a score.
+    """
+    trials, wanted = run.history.trials, run.experiment.search.trials
+    left = wanted - sum(trial.state.is_over() for trial in trials.values())
+    if left > 0 and run.history.searched < wanted:
+        _tune(run, left)
+    if run.interruption:
+        return
+    if not any(trial.curve for trial in trials.values()):
+        errors = [trial.error for trial in trials.values() if trial.error]
+        raise TrialError(
+            f"none of {len(trials)} trials ended with a score",
+            must=f"the last one said: {errors[-1]}" if errors else "",
+            remedy=f"see {run.paths.folder}/trials/*/log.txt",
+        )
+    if run.history.searched < wanted:
+        run.record("searched", trials=wanted)
+
+
+def _tune(run: Run, num_trials: int) -> None:
+    """Let Ray Tune run so many trials."""
+    config, budget = run.experiment, run.experiment.search.time_budget
+    deadline = time.monotonic() + (math.inf if budget is None else budget)
+    strategy = load_strategy(config.search.algorithm, run.blueprint.space, config.seed)
+    trainable = tune.with_resources(
+        tune.with_parameters(Trial, arrays=run.arrays, worker=run.worker),
+        {"CPU": config.resources.cpus_per_trial, "GPU": config.resources.gpus_per_trial},
+    )
+    scheduler = SCHEDULERS[config.search.scheduler](config.search.max_epochs)
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            metric="score",
+            mode=METRICS[run.blueprint.metric],
+            search_alg=Proposer(run, strategy, deadline),
+            scheduler=scheduler,
+            num_samples=num_trials,
+            max_concurrent_trials=run.room,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name="search",
+            storage_path=str(run.paths.tune.resolve()),
+            callbacks=[Recorder(run)],
+            stop=_UntilInterrupted(run),
+            failure_config=tune.FailureConfig(max_failures=config.search.retries),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+    shutil.rmtree(run.paths.tune, ignore_errors=True)
+
+
+class _UntilInterrupted(tune.Stopper):  # type: ignore[misc]  # Ray has no types
+    """Ends the search in good order when a stop was asked for."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __call__(self, trial_id: str, result: dict[str, object]) -> bool:
+        """Leave single trials to the scheduler."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether to end now."""
+        return bool(self._run.interruption)

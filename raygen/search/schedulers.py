@@ -1,0 +1,48 @@
+"""The table of schedulers: who ends a weak trial early."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+
+
+class FiniteASHA(AsyncHyperBandScheduler):  # type: ignore[misc]  # Ray has no types
+    """Ray's ASHA (Li et al. 2020, arXiv 1810.05934) that lets no NaN through.
+
+    In Ray's own, a NaN compares false with every cutoff, so the trial goes on to the last rung
+    and its NaN enters the cutoffs of the others. Here a trial that failed leaves no trace.
+    """
+
+    def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Stop what has failed, and let Ray decide on the rest."""
+        if not math.isfinite(result[self._metric]):
+            return str(TrialScheduler.STOP)
+        return str(super().on_trial_result(controller, trial, result))
+
+    def on_trial_complete(self, controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Forget what has failed."""
+        if math.isfinite(result.get(self._metric, math.nan)):
+            super().on_trial_complete(controller, trial, result)
+        else:
+            self._trial_info.pop(trial.trial_id, None)
+
+
+def _asha(max_epochs: int) -> TrialScheduler:
+    """Rungs at a ninth and a third of the epochs; the better third goes on."""
+    return FiniteASHA(
+        time_attr="epoch",
+        max_t=max_epochs,
+        grace_period=max(1, round(max_epochs / 9)),
+        reduction_factor=3,
+    )
+
+
+SCHEDULERS: Mapping[str, Callable[[int], TrialScheduler]] = {
+    "fifo": lambda _: FIFOScheduler(),
+    "asha": _asha,
+}
+"""Name in the YAML to a function of the most epochs of a trial."""

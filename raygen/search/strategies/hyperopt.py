@@ -1,0 +1,108 @@
+"""Tree-structured Parzen estimators by hyperopt (Bergstra et al. 2011).
+
+Conditions are kept as hyperopt itself keeps them: a candidate's inactive parameters stand in its
+record without a value, so the estimator of a parameter sees only candidates that used it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from hyperopt import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK, Domain, Trials, hp, tpe
+
+from raygen.config.space import Choice, Float, Parameter, Space
+
+
+class Hyperopt:
+    """TPE after 20 random draws, or after a third of the trials told if that is less."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        logging.getLogger("hyperopt").setLevel(logging.ERROR)
+        self._space, self._seed, self._asked, self._told = space, seed, 0, 0
+        expressions = {each.name: _expression(each) for each in space.parameters}
+        self._domain = Domain(lambda _: 0.0, expressions, pass_expr_memo_ctrl=False)
+        self._trials = Trials()
+
+    def ask(self) -> dict[str, Any] | None:
+        """The point of the highest expected improvement among 24 drawn ones."""
+        self._asked += 1
+        seed = int(np.random.default_rng((self._seed, self._asked)).integers(2**31))
+        (document,) = tpe.suggest([self._asked], self._domain, self._trials, seed)
+        drawn = {
+            each.name: _value(each, document["misc"]["vals"][each.name][0])
+            for each in self._space.parameters
+        }
+        return dict(self._space.active(drawn))
+
+    def tell(self, values: dict[str, Any], score: float | None) -> None:
+        """Put a candidate and its loss among the estimator's observations."""
+        number, self._told = self._told, self._told + 1
+        points = {
+            each.name: [_point(each, values[each.name])] if each.name in values else []
+            for each in self._space.parameters
+        }
+        misc = {
+            "tid": number,
+            "cmd": ("domain_attachment", "FMinIter_Domain"),
+            "workdir": None,
+            "idxs": {name: [number] * len(found) for name, found in points.items()},
+            "vals": points,
+        }
+        result = {"status": STATUS_FAIL} if score is None else {"status": STATUS_OK, "loss": -score}
+        (document,) = self._trials.new_trial_docs([number], [None], [result], [misc])
+        document["state"] = JOB_STATE_DONE
+        self._trials.insert_trial_doc(document)
+        self._trials.refresh()
+
+    def skip(self, asked: int) -> None:
+        """Go on with the seeds behind those of an earlier run."""
+        self._asked += asked
+
+
+def _expression(parameter: Parameter) -> Any:
+    """The parameter as hyperopt draws it: a number, or the index of an option or a step."""
+    name, domain = parameter.name, parameter.domain
+    match domain:
+        case Choice(options):
+            return hp.randint(name, len(options))
+        case Float(log=True):
+            return hp.loguniform(name, float(np.log(domain.low)), float(np.log(domain.high)))
+        case Float(step=None):
+            return hp.uniform(name, domain.low, domain.high)
+        case _ if domain.log:
+            low, high = np.log(domain.low), np.log(domain.high)
+            return hp.uniform(name, float(low), float(high))
+        case _:
+            assert domain.size is not None, "only continuous ranges have no size"
+            return hp.quniform(name, -0.5, domain.size - 0.5, 1)
+
+
+def _value(parameter: Parameter, point: Any) -> Any:
+    """From hyperopt's number to the parameter's plain Python value."""
+    domain = parameter.domain
+    match domain:
+        case Choice(options):
+            return options[int(point)]
+        case Float(step=None):
+            return min(max(float(f"{point:.4g}"), domain.low), domain.high)
+        case _ if domain.log:
+            return min(max(round(float(np.exp(point))), domain.low), domain.high)
+        case _:
+            steps = domain.grid(2)
+            return steps[min(max(round(float(point)), 0), len(steps) - 1)]
+
+
+def _point(parameter: Parameter, value: Any) -> Any:
+    """From the parameter's value back to hyperopt's number."""
+    domain = parameter.domain
+    match domain:
+        case Choice(options):
+            return options.index(value)
+        case Float(step=None):
+            return float(value)
+        case _ if domain.log:
+            return float(np.log(value))
+        case _:
+            return float(domain.grid(2).index(value))
