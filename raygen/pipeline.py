@@ -88,6 +88,7 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
 
 
 def _search_and_rank(run: Any, upto: str) -> dict[str, Any]:
+    from raygen.execute.pool import Pool
     from raygen.rank.crossval import crossvalidate, fit_winner  # ray
     from raygen.rank.leaderboard import leaderboard_json
     from raygen.search.run import search
@@ -95,9 +96,10 @@ def _search_and_rank(run: Any, upto: str) -> dict[str, Any]:
     search(run)
     entries = []
     if upto != "search" and not run.interruption:
-        entries = crossvalidate(run)
-        if entries and upto == "emit":
-            fit_winner(run, entries[0])
+        with Pool(run) as pool:
+            entries = crossvalidate(run, pool)
+            if entries and upto == "emit":
+                fit_winner(run, pool, entries[0])
     test = run.history.test if upto == "emit" else {}
     board = leaderboard_json(
         run.experiment.name, run.blueprint.metric, entries, test.get("metrics", {})

@@ -137,7 +137,7 @@ def _check_resources(experiment: Experiment) -> None:
                 f"{wanted:g} {kind} wanted",
                 where=where(f"resources.{key}"),
                 must=f"this machine has {there}",
-                remedy=f"type --set resources.{key}={there}, or connect to a cluster by RAY_ADDRESS",
+                remedy=f"type --set resources.{key}={there}, or name a cluster by RAY_ADDRESS",
             )
 
 

@@ -143,6 +143,7 @@ class _Reporter:
         started = time.monotonic()
         folder = Path(self.job.checkpoint)
         draft = folder.with_name(f"{folder.name}.{os.getpid()}")
+        draft.mkdir()
         save(str(draft))
         state = {"state": message.state.value, "epoch": message.epoch, "seconds": message.seconds}
         text = json.dumps(state | {"metrics": dict(message.metrics)})

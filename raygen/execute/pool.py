@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -13,13 +13,17 @@ from raygen.execute.runner import Runner
 from raygen.runs.records import State
 
 Key = TypeVar("Key")
+_PATIENCE_S = 0.5
+"""How often an interruption is looked for."""
 
 
 class PoolWorker:
     """A Ray actor that runs one job at a time; restarted by Ray when it dies."""
 
-    def __init__(self, arrays: dict[str, Any], worker: Worker) -> None:
-        self._data = str(share_arrays(arrays, worker.data_key))
+    def __init__(self, arrays: list[Any], worker: Worker) -> None:
+        import ray  # half a second, where it is not imported yet
+
+        self._data = str(share_arrays(ray.get(arrays[0]), worker.data_key))
         self._runner = Runner(worker.preload, threads=worker.threads)
 
     def run(self, job: Job) -> Message:
@@ -27,47 +31,65 @@ class PoolWorker:
         return self._runner.run(replace(job, data=self._data))
 
 
-def run_jobs(
-    run: Run, jobs: Iterable[tuple[Key, Job]], *, wait_s: float = 0.5
-) -> Iterator[tuple[Key, Message]]:
-    """Run jobs and yield their last messages in the order in which they end.
+class Pool:
+    """Warm workers for as long as the block lasts; they are started when there is work."""
 
-    An interruption ends the iteration; what runs then is ended with it and keeps its checkpoint.
-    """
-    import ray  # half a second
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._idle: list[Any] = []
+        self._busy: dict[Any, tuple[Any, Any]] = {}
 
-    waiting = list(jobs)
-    start = _starter(run)
-    idle = [start() for _ in range(min(run.room, len(waiting)))]
-    busy: dict[Any, tuple[Key, Any]] = {}
-    while (waiting or busy) and not run.interruption:
-        while waiting and idle:
-            key, job = waiting.pop(0)
-            worker = idle.pop()
-            busy[worker.run.remote(job)] = key, worker
-        done, _ = ray.wait(list(busy), timeout=wait_s)
-        for reference in done:
-            key, worker = busy.pop(reference)
-            try:
-                message = ray.get(reference)
-                idle.append(worker)
-            except ray.exceptions.RayActorError as error:
-                told = f"its worker died more than {run.experiment.search.retries} times: {error}"
-                message = Message(state=State.LOST, error=" ".join(told.split())[:500])
-                idle.append(start())
-            yield key, message
-    for worker in [*idle, *(worker for _, worker in busy.values())]:
-        ray.kill(worker)
+    def __enter__(self) -> Pool:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        import ray
 
-def _starter(run: Run) -> Callable[[], Any]:
-    import ray  # half a second
+        for worker in [*self._idle, *(worker for _, worker in self._busy.values())]:
+            ray.kill(worker)
 
-    resources, retries = run.experiment.resources, run.experiment.search.retries
-    actor = ray.remote(PoolWorker).options(
-        num_cpus=resources.cpus_per_trial,
-        num_gpus=resources.gpus_per_trial,
-        max_restarts=-1,
-        max_task_retries=retries,
-    )
-    return lambda: actor.remote(run.arrays, run.worker)
+    def run(self, jobs: Iterable[tuple[Key, Job]]) -> Iterator[tuple[Key, Message]]:
+        """Run jobs and yield their last messages in the order in which they end.
+
+        An interruption ends the iteration; jobs that run then keep their checkpoints.
+        """
+        import ray
+
+        waiting = list(jobs)
+        while (waiting or self._busy) and not self._run.interruption:
+            while waiting and (worker := self._free_worker()) is not None:
+                key, job = waiting.pop(0)
+                self._busy[worker.run.remote(job)] = key, worker
+            done, _ = ray.wait(list(self._busy), timeout=_PATIENCE_S)
+            for reference in done:
+                key, worker = self._busy.pop(reference)
+                try:
+                    message: Message = ray.get(reference)
+                    self._idle.append(worker)
+                except ray.exceptions.RayActorError as error:
+                    message = self._lost(error)
+                yield key, message
+
+    def _free_worker(self) -> Any:
+        """An idle worker, or a new one while there is room; None when all are busy."""
+        if self._idle:
+            return self._idle.pop()
+        return self._start() if len(self._busy) < self._run.room else None
+
+    def _start(self) -> Any:
+        import ray
+
+        resources, retries = self._run.experiment.resources, self._run.experiment.search.retries
+        actor = ray.remote(PoolWorker).options(
+            num_cpus=resources.cpus_per_trial,
+            num_gpus=resources.gpus_per_trial,
+            max_restarts=-1,
+            max_task_retries=retries,
+        )
+        # in a list, so that a restarted actor fetches the arrays itself
+        return actor.remote([self._run.arrays], self._run.worker)
+
+    def _lost(self, error: Exception) -> Message:
+        times = self._run.experiment.search.retries + 1
+        told = f"its worker died {times} times (search.retries): {error}"
+        return Message(state=State.LOST, error=" ".join(told.split())[:500])

@@ -46,7 +46,7 @@ class Run:
     """Called after each event."""
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        """Leave nothing of it in what Ray Tune pickles to restore one day; the journal does that."""
+        """Leave nothing of it in what Ray Tune pickles for a restore; the journal does that."""
         return (object, ())
 
     def record(self, event: str, **fields: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,7 +14,6 @@ from raygen.errors import EnvironmentProblem
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AUTH_MODE": "token",
     # a single node talks over loopback only
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # our own journal is the record: no loggers, no snapshots, no signal handler of Tune's
@@ -44,6 +44,8 @@ def session(cpus_per_trial: int, gpus_per_trial: float) -> Iterator[int]:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    if "ray" not in sys.modules:  # read once, at import; a cluster that Ray starts has it anyway
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray  # takes half a second: only when something is really run
 
     ray.init(

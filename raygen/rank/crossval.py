@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from raygen.errors import TrialError
 from raygen.execute.job import Job, Message
-from raygen.execute.pool import run_jobs
+from raygen.execute.pool import Pool
 from raygen.execute.run import Run
 from raygen.rank.leaderboard import Entry, rank_entries
 from raygen.runs.records import State, TrialRecord
 from raygen.tasks.task import METRICS
 
 
-def crossvalidate(run: Run) -> list[Entry]:
+def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
     """Score the best trials of the search on every fold; best first.
 
     A trial that the search trained to its end has its fold 0 already: it is the same program, the
@@ -30,11 +30,11 @@ def crossvalidate(run: Run) -> list[Entry]:
         for trial in chosen
         if (trial.trial_id, fold) not in run.history.folds
     ]
-    for (trial_id, fold), message in run_jobs(run, jobs):
+    for (trial_id, fold), message in pool.run(jobs):
         _record_fold(run, trial_id, fold, message)
     if run.interruption:
         return []
-    entries = rank_entries(run.history, run.blueprint.metric, [t.trial_id for t in chosen])
+    entries = rank_entries(run.history, [t.trial_id for t in chosen], num_folds=len(folds))
     if not entries:
         errors = [result.error for result in run.history.folds.values() if result.error]
         raise TrialError("no candidate could be scored on all folds", must=f"{errors[-1]}")
@@ -49,7 +49,7 @@ def best_trials(run: Run) -> list[TrialRecord]:
     return scored[: run.experiment.rank.top]
 
 
-def fit_winner(run: Run, winner: Entry) -> None:
+def fit_winner(run: Run, pool: Pool, winner: Entry) -> None:
     """Train the winner on all training rows and score the test rows, once and for all.
 
     Raises:
@@ -58,7 +58,7 @@ def fit_winner(run: Run, winner: Entry) -> None:
     if run.history.test.get("trial_id") == winner.trial_id:
         return
     job: Job = run.job(winner.trial_id, fold=None)
-    for _, message in run_jobs(run, [(None, job)]):
+    for _, message in pool.run([(None, job)]):
         if message.state is not State.FINISHED:
             raise TrialError(
                 f"the winner, trial {winner.trial_id}, could not be trained on all rows",

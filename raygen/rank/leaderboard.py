@@ -30,17 +30,18 @@ class Entry:
     """Training time of all folds together."""
 
 
-def rank_entries(history: History, metric: str, trial_ids: Sequence[str]) -> list[Entry]:
+def rank_entries(history: History, trial_ids: Sequence[str], *, num_folds: int) -> list[Entry]:
     """Order the trials by their mean over the folds, best first.
 
-    A trial with a fold that failed is left out: the mean of the folds that survived would
+    A trial with a fold that failed or is missing is left out: the mean of the others would
     flatter it.
     """
+    metric = history.metric
     sign = 1 if METRICS[metric] == "max" else -1
     scored = []
     for trial_id in trial_ids:
         results = [result for (tid, _), result in sorted(history.folds.items()) if tid == trial_id]
-        if not results or any(result.state.has_failed() for result in results):
+        if len(results) < num_folds or any(result.state.has_failed() for result in results):
             continue
         scored.append((trial_id, results))
     scored.sort(key=lambda pair: -sign * float(np.mean([r.metrics[metric] for r in pair[1]])))

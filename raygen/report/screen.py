@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import ExitStack
-from typing import Literal, TextIO
+from contextlib import ExitStack, suppress
+from typing import Any, Literal, TextIO
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -14,20 +14,21 @@ from rich.text import Text
 
 from raygen.report.tables import (
     best_text,
-    duration_text,
     fold_standings,
     has_score,
     ranking_panel,
-    score_text,
     search_panel,
     states_text,
 )
+from raygen.report.texts import duration_text, score_text
 from raygen.runs.records import FoldResult, History, State, TrialRecord
 
 _SECONDS_LIVE = 0.4
 _SECONDS_PLAIN = 1.0
 _MOST_FAILURES = 5
 """Failures named at a time; the others of that moment are counted."""
+_NOBODY_WATCHES = (OSError, SystemExit)
+"""What writing to a closed terminal or pipe raises, rich's own way included; the run goes on."""
 
 
 class Screen:
@@ -66,10 +67,8 @@ class Screen:
         self._is_live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._history: History | None = None
         self._phase: Literal["", "search", "rank"] = ""
-        self._phase_began, self._work_before = 0.0, 0.0
         self._named: set[str | tuple[str, int]] = set()
-        self._last_line = ""
-        self._something_new = False
+        self._lines: set[str] = set()
         self._closing = threading.Event()
 
     def __enter__(self) -> Screen:
@@ -79,6 +78,7 @@ class Screen:
         self._live: Live | None = None
         if self._is_live:
             self._live = Live(
+                Text(f"{self._title} starting", style="bold"),
                 console=self._console,
                 auto_refresh=False,
                 transient=True,
@@ -90,136 +90,153 @@ class Screen:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the last state of the run as plain lines."""
+        """Leave the last state of the run as a plain line."""
         self._closing.set()
         self._thread.join()
-        self.refresh()
-        self._exits.close()
-        self._say(self._line())
+        with suppress(*_NOBODY_WATCHES):
+            self.refresh()
+            self._exits.close()
+            if self._history is not None:
+                self._say(self._line(self._history))
 
     def show(self, history: History) -> None:
         """Take notice of an event; costs nothing."""
         phase: Literal["search", "rank"] = "rank" if history.searched >= self._trials else "search"
-        self._history = history
         if phase != self._phase:
-            self._phase_began, self._work_before = time.monotonic(), self._work_done(history, phase)
-            self._phase = phase
-        self._something_new = True
+            self._phase, self._pace = phase, _Pace(self._work(history, phase)[0])
+        self._history = history
 
     def refresh(self) -> None:
         """Bring the display up to date."""
-        if self._history is None:
-            return
-        for line in self._new_failures(self._history):
-            self._console.print(Text(line, style="red"), soft_wrap=True)
-        if self._live is not None:
-            self._live.update(self._panel(self._history), refresh=True)
-        elif self._something_new:
-            self._something_new = False
-            self._say(self._line())
-
-    def _follow(self) -> None:
-        """Refresh until the end, and never take more than a twentieth of the time for it."""
-        pause = _SECONDS_LIVE if self._is_live else _SECONDS_PLAIN
-        wait = pause
-        while not self._closing.wait(wait):
-            began = time.thread_time()
-            self.refresh()
-            wait = max(pause, 20 * (time.thread_time() - began))
-
-    def _panel(self, history: History) -> RenderableType:
-        elapsed_s, left_s = time.monotonic() - self._began, self._seconds_left(history)
-        if self._phase == "search":
-            return search_panel(
-                history,
-                total=self._trials,
-                metric=self._metric,
-                elapsed_s=elapsed_s,
-                max_epochs=self._max_epochs,
-                left_s=left_s,
-                title=self._title,
-            )
-        return ranking_panel(
-            history,
-            total=self._fold_total(history),
-            metric=self._metric,
-            elapsed_s=elapsed_s,
-            folds=self._folds,
-            left_s=left_s,
-            title=self._title,
-        )
-
-    def _line(self) -> str:
-        """The state of the run in one line, without the time that has passed."""
         history = self._history
         if history is None:
-            return ""
-        left_s = self._seconds_left(history)
-        left = [] if left_s is None else [f"about {duration_text(left_s)} left"]
-        if self._phase == "search" or not history.folds:
-            trials = list(history.trials.values())
-            over = sum(trial.state.is_over() for trial in trials)
-            if not over:
-                return ""
-            told = [f"search {over}/{self._trials} trials", best_text(trials, self._metric)]
-            others = [state for state in State if state not in (State.RUNNING, State.FINISHED)]
-            told.append(states_text(trials, others))
-            left = left if self._phase == "search" else []
+            return
+        for line in self._new_failures(history):
+            self._console.print(Text(line, style="red"), soft_wrap=True)
+        if self._phase == "rank":
+            self._say(self._search_line(history))
+        if self._live is None:
+            self._say(self._line(history))
         else:
-            results = list(history.folds.values())
-            told = [f"ranking {len(results)}/{self._fold_total(history)} folds"]
-            first = fold_standings(results, self._metric)[0]
-            if not first.failed:
-                score = f"{self._metric} {score_text(first.mean)} over {first.done} folds"
-                told.append(f"trial {first.trial_id} leads with {score}")
-        return ", ".join(part for part in (*told, *left) if part)
+            self._live.update(self._panel(history), refresh=True)
+
+    def _follow(self) -> None:
+        """Refresh until the end, and never take more than a fiftieth of the time for it."""
+        pause = _SECONDS_LIVE if self._is_live else _SECONDS_PLAIN
+        wait = pause
+        with suppress(*_NOBODY_WATCHES):
+            while not self._closing.wait(wait):
+                began = time.thread_time()
+                self.refresh()
+                wait = max(pause, 50 * (time.thread_time() - began))
+
+    def _panel(self, history: History) -> RenderableType:
+        common: dict[str, Any] = {
+            "metric": self._metric,
+            "elapsed_s": time.monotonic() - self._began,
+            "left_s": self._seconds_left(history),
+            "title": self._title,
+        }
+        if self._phase == "search":
+            return search_panel(history, total=self._trials, max_epochs=self._max_epochs, **common)
+        total = self._fold_total(history)
+        return ranking_panel(history, total=total, folds=self._folds, **common)
+
+    def _line(self, history: History) -> str:
+        return self._search_line(history) if self._phase == "search" else self._rank_line(history)
+
+    def _search_line(self, history: History) -> str:
+        trials = list(history.trials.values())
+        over = sum(trial.state.is_over() for trial in trials)
+        others = [state for state in State if state not in (State.RUNNING, State.FINISHED)]
+        told = (
+            f"search {over}/{self._trials} trials",
+            best_text(trials, self._metric),
+            states_text(trials, others),
+        )
+        return ", ".join(part for part in told if part) if over else ""
+
+    def _rank_line(self, history: History) -> str:
+        results = list(history.folds.values())
+        if not results:
+            return ""
+        line = f"ranking {len(results)}/{self._fold_total(history)} folds"
+        first = fold_standings(results, self._metric)[0]
+        if first.failed:
+            return line
+        over = f"{first.done} fold{'' if first.done == 1 else 's'}"
+        score = f"{self._metric} {score_text(first.mean)} over {over}"
+        return f"{line}, trial {first.trial_id} leads with {score}"
 
     def _say(self, line: str) -> None:
-        if line and line != self._last_line and not (self._live and self._live.is_started):
-            self._console.print(Text(line), soft_wrap=True)
-            self._last_line = line
+        """Write a line of the log, with the time left, unless it stands there already."""
+        if not line or line in self._lines or self._history is None:
+            return
+        self._lines.add(line)
+        goes_on = line.startswith(self._phase) and not self._closing.is_set()
+        left_s = self._seconds_left(self._history) if goes_on else None
+        left = "" if left_s is None else f", about {duration_text(left_s)} left"
+        self._console.print(Text(line + left), soft_wrap=True)
 
     def _new_failures(self, history: History) -> list[str]:
         """One line for each trial and fold whose failure has not been told yet."""
-        failed: list[TrialRecord | FoldResult] = [
-            record
-            for record in (*list(history.trials.values()), *list(history.folds.values()))
-            if record.state.has_failed() and _key(record) not in self._named
-        ]
+        records: list[TrialRecord | FoldResult] = [*history.trials.values()]
+        records.extend(history.folds.values())
+        failed = [r for r in records if r.state.has_failed() and _key(r) not in self._named]
         self._named.update(_key(record) for record in failed)
         lines = [_failure_text(record) for record in failed[:_MOST_FAILURES]]
         more = len(failed) - _MOST_FAILURES
         return [*lines, f"and {more} more failed"] if more > 0 else lines
 
     def _seconds_left(self, history: History) -> float | None:
-        """An estimate from what was done since the phase began; None before anything was."""
-        since = time.monotonic() - self._phase_began
-        searching = self._phase == "search"
-        total = self._trials if searching else self._fold_total(history)
-        done = self._work_done(history, self._phase)
-        if done >= total:
-            return None
-        left = None
-        if done > self._work_before:
-            left = since * (total - done) / (done - self._work_before)
-        if searching and self._time_budget_s is not None:
-            budget = max(self._time_budget_s - since, 0.0)
+        left = self._pace.seconds_left(*self._work(history, self._phase))
+        if self._phase == "search" and self._time_budget_s is not None:
+            budget = max(self._time_budget_s - self._pace.seconds(), 0.0)
             return budget if left is None else min(left, budget)
         return left
 
-    def _work_done(self, history: History, phase: str) -> float:
-        """Trials that ended with shares of those that run; or the folds trained."""
+    def _work(self, history: History, phase: str) -> tuple[float, float]:
+        """What is done and what there is to do.
+
+        In the search that is trials, with shares of those that run; in the ranking it is folds,
+        without those that the search has trained already.
+        """
+        trials = history.trials.copy()
         if phase == "rank":
-            return len(history.folds)
-        trials = list(history.trials.values())
-        ended = [trial.epoch for trial in trials if trial.state.is_over()]
+            folds = list(history.folds.values())
+            given = sum(f.fold == 0 and f.seconds == trials[f.trial_id].seconds for f in folds)
+            return len(folds) - given, self._fold_total(history) - given
+        ended = [trial.epoch for trial in trials.values() if trial.state.is_over()]
         usual = max(sum(ended) / len(ended), 1.0) if ended else self._max_epochs
-        running = (trial.epoch for trial in trials if not trial.state.is_over())
-        return len(ended) + sum(min(epoch / usual, 0.9) for epoch in running)
+        running = (trial.epoch for trial in trials.values() if not trial.state.is_over())
+        return len(ended) + sum(min(epoch / usual, 0.9) for epoch in running), self._trials
 
     def _fold_total(self, history: History) -> int:
         able = sum(has_score(trial) for trial in list(history.trials.values()))
         return self._folds * min(self._top, able)
+
+
+class _Pace:
+    """How long it still takes if it goes on as it has begun."""
+
+    def __init__(self, done: float) -> None:
+        self._began = self._changed = time.monotonic()
+        self._before = self._done = done
+        self._left: float | None = None
+
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self._began
+
+    def seconds_left(self, done: float, total: float) -> float | None:
+        """Count down from the last progress; None before there was any and after the end."""
+        now = time.monotonic()
+        if done != self._done and done > self._before:
+            self._done, self._changed = done, now
+            self._left = (now - self._began) * (total - done) / (done - self._before)
+        if self._left is None or done >= total:
+            return None
+        return max(self._left - (now - self._changed), 1.0)
 
 
 def _key(record: TrialRecord | FoldResult) -> str | tuple[str, int]:

@@ -1,4 +1,4 @@
-"""What a run looks like as text: the leaderboard, the search and the ranking as rich renderables."""
+"""What the leaderboard, the search and the ranking look like, as rich renderables."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from raygen.report.texts import (
+    count_text,
+    differing_names,
+    duration_text,
+    mean_text,
+    score_decimals,
+    score_text,
+    values_text,
+)
 from raygen.runs.records import FoldResult, History, State, TrialRecord
 from raygen.tasks.task import METRICS
 
@@ -31,7 +40,7 @@ def leaderboard_table(board: Mapping[str, Any]) -> RenderableType:
     better = "higher" if board["mode"] == "max" else "lower"
     title = f"{board['name']}: {metric} by cross-validation, {better} is better"
     table = _table(title=Text(title, style="bold"), caption=_test_caption(board))
-    for header in ("", "trial", metric, "folds", "params", "seconds"):
+    for header in ("#", "trial", metric, "folds", "params", "seconds"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("values", ratio=1)
     decimals = score_decimals([entry["std"] for entry in entries])
@@ -89,7 +98,8 @@ def search_panel(
     more = len(running) - _MOST_RUNNING
     return Group(
         _progress(f"{title} search".strip(), len(ended), total, "trials", elapsed_s, left_s),
-        Text(f"{states_text(trials)}; {best_text(trials, metric)}", style="dim"),
+        Text(best_text(trials, metric)),
+        Text(states_text(trials), style="dim"),
         table,
         *([Text(f"and {more} more running", style="dim")] if more > 0 else []),
     )
@@ -182,67 +192,6 @@ def best_text(trials: Iterable[TrialRecord], metric: str) -> str:
     return f"best {metric} {score_text(best.curve[-1])} (trial {best.trial_id})"
 
 
-def differing_names(candidates: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of the values in which candidates differ; of a single candidate, all."""
-    names = dict.fromkeys(name for candidate in candidates for name in candidate)
-    if len(candidates) < 2:
-        return list(names)
-    return [n for n in names if len({repr(c.get(n, ...)) for c in candidates}) > 1]
-
-
-def values_text(values: Mapping[str, Any], names: Iterable[str]) -> str:
-    """The named values in one short line; words speak for themselves, numbers need their name."""
-    told = []
-    for name in names:
-        match values.get(name):
-            case None:
-                continue
-            case str(word) if word not in ("none", ""):
-                told.append(" ".join(word.split()))
-            case float(number):
-                told.append(f"{name} {number:.3g}")
-            case other:
-                told.append(f"{name} {other}")
-    return ", ".join(told)
-
-
-def score_text(score: float) -> str:
-    """A score with four digits that tell something."""
-    if 1000 <= abs(score) < 1e7:
-        return f"{score:.0f}"
-    return f"{score:#.4g}" if abs(score) >= 1e-3 else f"{score:.3g}"
-
-
-def score_decimals(stds: Iterable[float]) -> int:
-    """How many decimals give the largest standard deviation two digits."""
-    known = [std for std in stds if math.isfinite(std) and std > 0]
-    return min(max(1 - math.floor(math.log10(max(known))), 0), 6) if known else 4
-
-
-def mean_text(mean: float, std: float, decimals: int) -> str:
-    """A mean and how far the folds lie around it."""
-    spread = f" ± {std:.{decimals}f}" if math.isfinite(std) else ""
-    return f"{mean:.{decimals}f}{spread}"
-
-
-def count_text(count: int) -> str:
-    """A count in at most five characters: 950, 1.2k, 3.4M."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= 0.9995 * size:
-            return f"{count / size:.{1 if count < 99.95 * size else 0}f}{unit}"
-    return str(count)
-
-
-def duration_text(seconds: float) -> str:
-    """A time in the two units that matter."""
-    whole = max(round(seconds), 0)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 @dataclass(frozen=True)
 class _FewLines:
     """Text that wraps to the column it is given, over a few lines at most."""
@@ -252,9 +201,8 @@ class _FewLines:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = Text(self.text).wrap(console, options.max_width)
-        for line in lines[: self.most - 1]:
-            yield line
-        rest = Text(" ").join(lines[self.most - 1 :])
+        yield from lines[: self.most - 1]
+        rest = Text(" ".join(line.plain.strip() for line in lines[self.most - 1 :]))
         rest.truncate(options.max_width, overflow="ellipsis")
         yield rest
 
@@ -263,15 +211,22 @@ class _FewLines:
 
 
 def _table(**settings: Any) -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", **settings)
+    return Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        title_justify="left",
+        caption_justify="left",
+        **settings,
+    )
 
 
 def _test_caption(board: Mapping[str, Any]) -> Text | None:
-    test = board["test"]
-    if not test:
+    if not board["test"] or not board["entries"]:
         return None
-    told = ", ".join(f"{name} {score_text(score)}" for name, score in test["metrics"].items())
-    return Text(f"test rows, trial {test['trial_id']} trained on all training rows: {told}")
+    told = ", ".join(f"{name} {score_text(score)}" for name, score in board["test"].items())
+    winner = board["entries"][0]["trial_id"]
+    return Text(f"test: {told} (trial {winner}, trained on all training rows)")
 
 
 def _progress(

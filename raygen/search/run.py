@@ -59,7 +59,6 @@ def _tune(run: Run, num_trials: int) -> None:
             search_alg=Proposer(run, strategy, deadline),
             scheduler=scheduler,
             num_samples=num_trials,
-            max_concurrent_trials=run.room,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(

@@ -111,8 +111,8 @@ FRAMEWORKS: dict[str, Framework] = {
         },
         lines=keras_lines,
         optimizers={
-            "adamw": "optimizer = keras.optimizers.AdamW()",
-            "adam": "optimizer = keras.optimizers.Adam()",
+            "adamw": "optimizer = keras.optimizers.AdamW(epsilon=1e-8)",
+            "adam": "optimizer = keras.optimizers.Adam(epsilon=1e-8)",
             "sgd": "optimizer = keras.optimizers.SGD(momentum={momentum!r})",
         },
         inputs=dict.fromkeys(("image", "table", "text"), "return tf.convert_to_tensor(x)"),

@@ -6,6 +6,7 @@ padding), so that both build the same function. To add a layer, add a row to ``L
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +35,8 @@ class Setting:
         whole = isinstance(value, int) and not isinstance(value, bool)
         if self.kind is bool:
             return "" if isinstance(value, bool) else "must be true or false"
-        if not (whole or (self.kind is float and isinstance(value, float))):
+        real = self.kind is float and isinstance(value, float) and math.isfinite(value)
+        if not (whole or real):
             return "must be a whole number" if self.kind is int else "must be a number"
         assert isinstance(value, (int, float))
         if self.low is not None and value < self.low:

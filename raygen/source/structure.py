@@ -175,7 +175,7 @@ class _Builder:
         self, entry: Mapping[str, Any], shape: Shape, path: str
     ) -> tuple[tuple[Node, ...], Shape]:
         chosen, blocks = self.resolve(entry["choose"]), entry["from"]
-        if not isinstance(blocks, Mapping) or chosen not in blocks:
+        if not isinstance(blocks, Mapping) or chosen not in list(blocks):
             known = ", ".join(map(str, blocks)) if isinstance(blocks, Mapping) else repr(blocks)
             raise self.error(
                 f"choose is {chosen!r}", f"{path}.choose", must=f"it must be a key of from: {known}"
@@ -191,9 +191,12 @@ class _Builder:
     def _parallel(
         self, entry: Mapping[str, Any], shape: Shape, path: str
     ) -> tuple[tuple[Node, ...], Shape]:
+        branches = entry["parallel"]
+        if not isinstance(branches, Sequence) or isinstance(branches, str):
+            raise self.error(f"{branches!r} is not a list of branches", f"{path}.parallel")
         built = [
             self.sequence(branch, shape, f"{path}.parallel[{index}]")
-            for index, branch in enumerate(entry["parallel"] or ())
+            for index, branch in enumerate(branches)
         ]
         outs = [out for _, out in built]
         if not outs or len({(out.kind, out.dims[:-1]) for out in outs}) != 1:

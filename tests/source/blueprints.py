@@ -1,4 +1,4 @@
-"""What shall be rendered in the tests: small data sets of every kind, and spaces to go with them."""
+"""Which small data sets, one of every kind, are rendered and trained on in the tests?"""
 
 from __future__ import annotations
 

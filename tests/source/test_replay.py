@@ -116,6 +116,25 @@ def test_a_setting_that_changes_on_the_way_is_replayed(framework: str, tmp_path:
     assert changed_from == [2, 3]
 
 
+def test_every_setting_of_the_schedule_matters(framework: str, tmp_path: Path) -> None:
+    """Each setting that an entry of SCHEDULE changes is felt from that epoch on."""
+    path, (x, y) = _write(framework, "people", tmp_path), draw_rows(SPECS["people"], 90)
+
+    def losses(**change: Any) -> list[float]:
+        program = load_program(path)
+        program.SCHEDULE.append((1, change))
+        recorder = Recorder(tmp_path, after=9)
+        program.train(x, y, report=recorder, epochs=2)
+        return [each["train_loss"] for each in recorder.metrics]
+
+    first, second = losses()
+
+    for name, value in {**CHANGED, "label_smoothing": 0.2}.items():
+        changed = losses(**{name: value})
+        assert changed[0] == first
+        assert changed[1] != second, name
+
+
 def test_training_leaves_no_trace_in_the_next(framework: str, tmp_path: Path) -> None:
     """A second training in the same process gives what the first one gave."""
     program = load_program(_write(framework, "digits", tmp_path))
@@ -200,7 +219,8 @@ def test_a_forked_child_of_a_warm_parent_trains(framework: str, tmp_path: Path) 
     """The file works in a child forked after the framework was imported, before it was used."""
     path = _write(framework, "digits", tmp_path)
     code = (
-        f"import multiprocessing as mp, runpy, sys, {framework}; sys.argv = ['m', '--epochs', '1']\n"
+        f"import multiprocessing as mp, runpy, sys, {framework}\n"
+        "sys.argv = ['model.py', '--epochs', '1']\n"
         f"child = mp.get_context('fork').Process(target=runpy.run_path, args=({str(path)!r},), "
         "kwargs={'run_name': '__main__'})\n"
         "child.start(); child.join(); sys.exit(child.exitcode)"

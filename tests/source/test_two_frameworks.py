@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from blueprints import SPECS, blueprint
+from blueprints import SPECS, blueprint, draw_rows, load_program
 from transfer import copy_weights, randomize
 
 from raygen.config.space import Space
 from raygen.config.spaces import list_spaces, load_space
 from raygen.source.candidate import Candidate
+from raygen.source.frameworks import FRAMEWORKS
 from raygen.source.layers import LAYERS
 from raygen.source.render import Blueprint, render
 from raygen.source.structure import count_parameters
 
 keras = pytest.importorskip("keras", reason="needs the extra tensorflow")
 
-NUM_CANDIDATES, NUM_BY_DEFAULT = 200, 42
+NUM_CANDIDATES, NUM_BY_DEFAULT = 200, 28
 _DATA_SETS = {
     "image": ("digits", "clothes", "photos"),
     "tabular": ("people", "wages"),
@@ -142,6 +144,42 @@ def _build(plan: Blueprint, candidate: Candidate) -> tuple[Any, dict[str, Any]]:
     program: dict[str, Any] = {"__name__": "model"}
     exec(compile(render(plan, candidate).text, "model.py", "exec"), program)
     return program["build_model"](), program
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.0, "schedule": "constant"},
+        {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine"},
+    ],
+    ids=["sgd", "adamw"],
+)
+@pytest.mark.parametrize("name", ["people", "wages"])
+def test_both_files_train_alike(name: str, training: dict[str, Any], tmp_path: Path) -> None:
+    """From the same weights, and without dropout, the losses of the epochs are the same."""
+    layers = ({"dense": 12}, "norm", {"activation": "tanh"}, {"dense": 6})
+    settings = training | {"learning_rate": 0.01, "batch_size": 16, "warmup_epochs": 0.0}
+    settings |= {"label_smoothing": 0.1} if SPECS[name].classes else {}
+    space = Space("fixed", layers, settings)
+    programs = {}
+    for framework in FRAMEWORKS:
+        path = tmp_path / f"{framework}_model.py"
+        path.write_text(render(blueprint(name, space, framework), Candidate({})).text)
+        programs[framework] = load_program(path)
+    models = {framework: program.build_model() for framework, program in programs.items()}
+    copy_weights(models["torch"], models["tensorflow"], torch.from_numpy(_draw_inputs(name)))
+    x, y = draw_rows(SPECS[name], 80)
+
+    found: dict[str, list[dict[str, float]]] = {framework: [] for framework in programs}
+    for framework, program in programs.items():
+        program.build_model = lambda model=models[framework]: model
+        program.train(x, y, report=lambda told, _, into=found[framework]: into.append(told))
+
+    torch_losses, keras_losses = (
+        [told["train_loss"] for told in found[framework]] for framework in FRAMEWORKS
+    )
+    assert len(torch_losses) == 4
+    np.testing.assert_allclose(keras_losses, torch_losses, rtol=1e-4)
 
 
 def _draw_inputs(name: str) -> np.ndarray:

@@ -96,7 +96,7 @@ def build_model() -> keras.Model:
 def build_optimizer(model: keras.Model) -> keras.Optimizer:
     """The optimizer; ``train_epoch`` sets its learning rate and weight decay as it goes."""
     # region optimizer
-    optimizer = keras.optimizers.AdamW()
+    optimizer = keras.optimizers.AdamW(epsilon=1e-8)
     # endregion
     optimizer.build(model.trainable_variables)
     return optimizer

@@ -1,0 +1,361 @@
+"""Image classification, digits: a Keras network found by RayGen.
+
+python model.py                  train on all training rows, score the test rows, save the weights
+python model.py --cv             repeat the k-fold cross-validation
+python model.py --predict FILE   predict with the saved weights, one line of JSON for each row
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+# all three are read when TensorFlow is imported or started
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from sklearn.datasets import load_digits
+
+DATA = "digits"
+CLASSES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+METRIC = "accuracy"
+SEED = 0
+FOLDS = 5
+EPOCHS = 4
+THREADS = 1
+SCHEDULE: list[tuple[int, dict[str, Any]]] = [
+    (
+        0,
+        {
+            "learning_rate": 0.003,
+            "warmup_epochs": 1.0,
+            "weight_decay": 0.01,
+            "batch_size": 64,
+            "label_smoothing": 0.05,
+            "augmentation": "shift",
+        },
+    ),
+]
+
+tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+tf.config.experimental.enable_op_determinism()
+
+Statistics = dict[str, np.ndarray]
+Report = Callable[[dict[str, Any], Callable[[str], None]], None]
+
+
+def load_data(path: str = DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Load the digits, a fifth of each class as test rows: x, y, x_test, y_test."""
+    if path != "digits":
+        raise ValueError(f"{path}: only the digits that come with scikit-learn are read here")
+    digits = load_digits()
+    x, y = digits.images.astype(np.uint8)[..., np.newaxis], digits.target.astype(np.int64)
+    is_test = deal(y, 5, seed=0) == 0
+    return x[~is_test], y[~is_test], x[is_test], y[is_test]
+
+
+def read_inputs(path: str) -> np.ndarray:
+    """Read the images to predict, brightness 0 to 16: a .npy file, or the "x" of a .npz file."""
+    arrays = np.load(path)
+    x: np.ndarray = arrays if path.endswith(".npy") else arrays["x"]
+    return x.reshape(-1, 8, 8, 1).astype(np.uint8)
+
+
+def split(y: np.ndarray, fold: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the training and the validation rows of a fold; without a fold, all rows train."""
+    part = deal(y, FOLDS)
+    return np.flatnonzero(part != fold), np.flatnonzero(part == fold)
+
+
+def deal(y: np.ndarray, parts: int, seed: int = SEED) -> np.ndarray:
+    """Deal shuffled rows out in the order of their class or value: every part gets its share."""
+    order = np.random.default_rng(seed).permutation(len(y))
+    order = order[np.argsort(y[order], kind="stable")]
+    part = np.empty(len(y), np.int64)
+    part[order] = np.arange(len(y)) % parts
+    return part
+
+
+def fit_preprocessing(x: np.ndarray) -> dict[str, np.ndarray]:
+    """Measure each channel's mean and spread over the training rows, in whole numbers: exactly."""
+    count = x.size // x.shape[-1]
+    mean = x.sum(axis=(0, 1, 2), dtype=np.int64) / count
+    square = np.einsum("nhwc,nhwc->c", x, x, dtype=np.int64) / count
+    std = np.sqrt(np.maximum(square - mean**2, 1.0))
+    return {"mean": mean.astype(np.float32), "std": std.astype(np.float32)}
+
+
+def preprocess(x: np.ndarray, statistics: dict[str, np.ndarray]) -> np.ndarray:
+    """Center and scale each channel: uint8 to float32, both (N, H, W, C)."""
+    scaled = x.astype(np.float32)
+    scaled -= statistics["mean"]
+    scaled /= statistics["std"]
+    return scaled
+
+
+def augment(x: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
+    """Shift each image by up to an eighth of its sides over black; "shift_flip" mirrors half."""
+    if kind == "none":
+        return x
+    count, height, width, channels = x.shape
+    down, right = height // 8, width // 8
+    padded = np.pad(x, ((0, 0), (down, down), (right, right), (0, 0)))
+    window = (height, width, channels)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=(1, 2, 3))
+    rows, columns = rng.integers(2 * down + 1, size=count), rng.integers(2 * right + 1, size=count)
+    shifted: np.ndarray = windows[np.arange(count), rows, columns, 0]
+    if kind == "shift_flip":
+        mirrored = rng.random(count) < 0.5
+        shifted[mirrored] = shifted[mirrored, :, ::-1]
+    return shifted
+
+
+def build_model() -> keras.Model:
+    """The network, with weights drawn from SEED."""
+    keras.utils.set_random_seed(SEED)
+    inputs = keras.Input((8, 8, 1))
+    x = inputs
+    x = layers.Conv2D(16, 3, padding="same")(x)
+    x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9)(x)
+    x = layers.Activation("relu")(x)
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+    x = layers.Conv2D(32, 1)(x)
+    x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9)(x)
+    x = layers.Activation("relu")(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+    x = layers.Conv2D(32, 1)(x)
+    x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9)(x)
+    x = layers.Activation("relu")(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Conv2D(32, 3, padding="same")(x)
+    x = layers.BatchNormalization(epsilon=1e-5, momentum=0.9)(x)
+    x = layers.Activation("relu")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(0.2)(x)
+    x = layers.Dense(10)(x)
+    return keras.Model(inputs, x)
+
+
+def build_optimizer(model: keras.Model) -> keras.Optimizer:
+    """The optimizer; ``train_epoch`` sets its learning rate and weight decay as it goes."""
+    optimizer = keras.optimizers.AdamW(epsilon=1e-8)
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def hyperparameters(epoch: int) -> dict[str, Any]:
+    """The training settings that hold in an epoch: each SCHEDULE entry holds from its epoch on."""
+    return {key: value for start, new in SCHEDULE if start <= epoch for key, value in new.items()}
+
+
+def learning_rate(progress: float) -> float:
+    """The learning rate after so many epochs, which may be a fraction: a warm-up, then a decay."""
+    settings = hyperparameters(int(progress))
+    peak, warmup = settings["learning_rate"], settings["warmup_epochs"]
+    if progress < warmup:
+        return float(peak * progress / warmup)
+    done = (progress - warmup) / max(EPOCHS - warmup, 1e-9)
+    return float(peak * (1 + math.cos(math.pi * done)) / 2)
+
+
+def criterion(outputs: tf.Tensor, targets: tf.Tensor, settings: dict[str, Any]) -> tf.Tensor:
+    """Cross-entropy of the outputs (N, classes), with label smoothing."""
+    cross_entropy = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=settings["label_smoothing"]
+    )
+    return cross_entropy(tf.one_hot(targets, outputs.shape[1]), outputs)
+
+
+def to_predictions(outputs: tf.Tensor, statistics: dict[str, np.ndarray]) -> np.ndarray:
+    """Outputs (N, classes) to probabilities."""
+    probabilities: np.ndarray = tf.nn.softmax(outputs).numpy()
+    return probabilities
+
+
+def print_predictions(predictions: np.ndarray) -> None:
+    """One line of JSON for each row: the likeliest class and its probability."""
+    for row, probabilities in enumerate(predictions):
+        best = int(probabilities.argmax())
+        line = {"row": row, "label": CLASSES[best], "probability": float(probabilities[best])}
+        print(json.dumps(line, ensure_ascii=False))
+
+
+def to_inputs(x: np.ndarray) -> tf.Tensor:
+    """Preprocessed rows as the network takes them."""
+    return tf.convert_to_tensor(x)
+
+
+def print_report(metrics: dict[str, Any], save: Callable[[str], None]) -> None:
+    """Tell how an epoch went, as one line of JSON."""
+    print(json.dumps(metrics), flush=True)
+
+
+def train(
+    x: np.ndarray,
+    y: np.ndarray,
+    fold: int | None = None,
+    report: Report = print_report,
+    resume: str | None = None,
+    epochs: int = EPOCHS,
+) -> tuple[keras.Model, Statistics, dict[str, Any]]:
+    """Train on the rows outside a fold (None: on all) and score the fold's rows after each epoch.
+
+    Randomness depends on SEED and the epoch alone, so training that resumes from a saved folder
+    goes on exactly as if it had never stopped. Returns model, statistics and the last metrics.
+    """
+    rows, held_out = split(y, fold)
+    statistics, targets = fit_preprocessing(x[rows]), tf.convert_to_tensor(y[rows])
+    model = build_model()
+    optimizer, start, metrics = build_optimizer(model), 0, {}
+    if resume is not None:
+        start, _ = load(model, optimizer, resume)
+    run_epoch = tf.function(partial(train_epoch, model, optimizer))
+    x_train = x[rows]
+    x_held_out = to_inputs(preprocess(x[held_out], statistics))
+    for epoch in range(start, epochs):
+        settings, rng = hyperparameters(epoch), np.random.default_rng((SEED, epoch))
+        order = tf.convert_to_tensor(rng.permutation(len(rows)))
+        for layer in model.layers:
+            if hasattr(layer, "seed_generator"):  # dropout
+                layer.seed_generator.state.assign(rng.integers(2**31, size=2))
+        augmented = augment(x_train, settings["augmentation"], rng)
+        inputs = to_inputs(preprocess(augmented, statistics))
+        steps = math.ceil(len(rows) / settings["batch_size"])
+        rates = [learning_rate(epoch + (step + 0.5) / steps) for step in range(steps)]
+        total = run_epoch(inputs, targets, order, tf.convert_to_tensor(rates), settings)
+        metrics = {"epoch": epoch + 1, "train_loss": float(total) / len(rows)}
+        if len(held_out):
+            metrics |= evaluate(model, x_held_out, y[held_out], statistics)
+        report(metrics, partial(save, model, optimizer, epoch + 1, statistics))
+    return model, statistics, metrics
+
+
+def train_epoch(
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    inputs: tf.Tensor,
+    targets: tf.Tensor,
+    order: tf.Tensor,
+    rates: tf.Tensor,
+    settings: dict[str, Any],
+) -> tf.Tensor:
+    """Make one step for each learning rate; returns the sum of the rows' losses.
+
+    All steps of an epoch are one graph, with the settings as its constants.
+    """
+    optimizer.weight_decay = settings["weight_decay"]
+    total, rows, steps = 0.0, tf.size(order, tf.int64), tf.size(rates, tf.int64)
+    for step in tf.range(steps):
+        batch = order[step * rows // steps : (step + 1) * rows // steps]
+        optimizer.learning_rate.assign(rates[step])
+        with tf.GradientTape() as tape:
+            outputs = model(tf.gather(inputs, batch), training=True)
+            loss = criterion(outputs, tf.gather(targets, batch), settings)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)
+        total += loss * tf.cast(tf.size(batch), tf.float32)
+    return total
+
+
+def predict(model: keras.Model, inputs: tf.Tensor, statistics: Statistics) -> np.ndarray:
+    """Predictions for inputs that ``to_inputs`` made, in batches of 256 rows."""
+    starts = range(0, len(inputs), 256)
+    outputs = [model(inputs[start : start + 256], training=False) for start in starts]
+    return to_predictions(tf.concat(outputs, axis=0), statistics)
+
+
+def evaluate(
+    model: keras.Model, inputs: tf.Tensor, y: np.ndarray, statistics: Statistics
+) -> dict[str, float]:
+    """The scores of the model's predictions."""
+    p = predict(model, inputs, statistics)
+    return {"accuracy": accuracy(y, p), "log_loss": log_loss(y, p)}
+
+
+def save(
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    epoch: int,
+    statistics: Statistics,
+    folder: str,
+) -> None:
+    """Write all that ``load`` needs to go on after so many epochs."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    state: dict[str, Any] = {f"statistics.{name}": value for name, value in statistics.items()}
+    state |= {f"model.{i}": variable.numpy() for i, variable in enumerate(model.weights)}
+    state |= {f"optimizer.{i}": value.numpy() for i, value in enumerate(optimizer.variables)}
+    np.savez(Path(folder) / "checkpoint.npz", epoch=epoch, **state)
+
+
+def load(model: keras.Model, optimizer: keras.Optimizer, folder: str) -> tuple[int, Statistics]:
+    """Fill model and optimizer from a saved folder; returns the epochs done and the statistics."""
+    state = dict(np.load(Path(folder) / "checkpoint.npz"))
+    for i, variable in enumerate(model.weights):
+        variable.assign(state[f"model.{i}"])
+    for i, variable in enumerate(optimizer.variables):
+        variable.assign(state[f"optimizer.{i}"])
+    statistics = {
+        name.removeprefix("statistics."): value
+        for name, value in state.items()
+        if name.startswith("statistics.")
+    }
+    return int(state["epoch"]), statistics
+
+
+def accuracy(y: np.ndarray, p: np.ndarray) -> float:
+    """Share of rows whose likeliest class is the right one."""
+    return float(np.mean(p.argmax(axis=1) == y))
+
+
+def log_loss(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean negative logarithm of the probability given to the right class."""
+    return float(-np.mean(np.log(np.maximum(p[np.arange(len(y)), y], 1e-12))))
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default=DATA, help="the data set (default: %(default)s)")
+    parser.add_argument("--cv", action="store_true", help="cross-validate")
+    parser.add_argument("--fold", type=int, choices=range(FOLDS), help="train and score one fold")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="stop after so many epochs")
+    parser.add_argument("--predict", metavar="FILE", help="rows to predict with saved weights")
+    parser.add_argument("--weights", default=str(Path(__file__).resolve().with_name("weights")))
+    args = parser.parse_args()
+
+    if args.predict:
+        model = build_model()
+        _, statistics = load(model, build_optimizer(model), args.weights)
+        inputs = to_inputs(preprocess(read_inputs(args.predict), statistics))
+        print_predictions(predict(model, inputs, statistics))
+        return
+    x, y, x_test, y_test = load_data(args.data)
+    if args.cv:
+        scores = [train(x, y, fold, epochs=args.epochs)[2][METRIC] for fold in range(FOLDS)]
+        result = {"folds": scores, "mean": np.mean(scores), "std": np.std(scores, ddof=1)}
+    else:
+        model, statistics, result = train(x, y, args.fold, epochs=args.epochs)
+        if args.fold is None:
+            inputs = to_inputs(preprocess(x_test, statistics))
+            result = {"test": evaluate(model, inputs, y_test, statistics)}
+            save(model, build_optimizer(model), args.epochs, statistics, args.weights)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
