@@ -250,6 +250,7 @@ def _screen(plan: Plan) -> Any:
         max_epochs=experiment.search.max_epochs,
         folds=experiment.rank.folds,
         top=experiment.rank.top,
+        time_budget_s=experiment.search.time_budget,
     )
 
 

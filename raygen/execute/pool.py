@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -18,12 +19,10 @@ _PATIENCE_S = 0.5
 
 
 class PoolWorker:
-    """A Ray actor that runs one job at a time; restarted by Ray when it dies."""
+    """A Ray actor that runs one job at a time."""
 
-    def __init__(self, arrays: list[Any], worker: Worker) -> None:
-        import ray  # half a second, where it is not imported yet
-
-        self._data = str(share_arrays(ray.get(arrays[0]), worker.data_key))
+    def __init__(self, arrays: dict[str, Any], worker: Worker) -> None:
+        self._data = str(share_arrays(arrays, worker.data_key))
         self._runner = Runner(worker.preload, threads=worker.threads)
 
     def run(self, job: Job) -> Message:
@@ -32,12 +31,15 @@ class PoolWorker:
 
 
 class Pool:
-    """Warm workers for as long as the block lasts; they are started when there is work."""
+    """Warm workers for as long as the block lasts; they are started when there is work.
+
+    A job whose worker dies is given to another one, and goes on from its last checkpoint.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._idle: list[Any] = []
-        self._busy: dict[Any, tuple[Any, Any]] = {}
+        self._busy: dict[Any, tuple[Any, tuple[Any, Job, int]]] = {}
 
     def __enter__(self) -> Pool:
         return self
@@ -45,7 +47,7 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         import ray
 
-        for worker in [*self._idle, *(worker for _, worker in self._busy.values())]:
+        for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
             ray.kill(worker)
 
     def run(self, jobs: Iterable[tuple[Key, Job]]) -> Iterator[tuple[Key, Message]]:
@@ -55,19 +57,23 @@ class Pool:
         """
         import ray
 
-        waiting = list(jobs)
+        waiting = deque((key, job, 0) for key, job in jobs)
         while (waiting or self._busy) and not self._run.interruption:
             while waiting and (worker := self._free_worker()) is not None:
-                key, job = waiting.pop(0)
-                self._busy[worker.run.remote(job)] = key, worker
+                key, job, deaths = waiting.popleft()
+                self._busy[worker.run.remote(job)] = worker, (key, job, deaths)
             done, _ = ray.wait(list(self._busy), timeout=_PATIENCE_S)
             for reference in done:
-                key, worker = self._busy.pop(reference)
+                worker, (key, job, deaths) = self._busy.pop(reference)
                 try:
                     message: Message = ray.get(reference)
                     self._idle.append(worker)
                 except ray.exceptions.RayActorError as error:
-                    message = self._lost(error)
+                    if deaths < self._run.experiment.search.retries:
+                        waiting.appendleft((key, job, deaths + 1))
+                        continue
+                    told = f"its worker died {deaths + 1} times (search.retries): {error}"
+                    message = Message(state=State.LOST, error=" ".join(told.split())[:500])
                 yield key, message
 
     def _free_worker(self) -> Any:
@@ -79,17 +85,8 @@ class Pool:
     def _start(self) -> Any:
         import ray
 
-        resources, retries = self._run.experiment.resources, self._run.experiment.search.retries
+        resources = self._run.experiment.resources
         actor = ray.remote(PoolWorker).options(
-            num_cpus=resources.cpus_per_trial,
-            num_gpus=resources.gpus_per_trial,
-            max_restarts=-1,
-            max_task_retries=retries,
+            num_cpus=resources.cpus_per_trial, num_gpus=resources.gpus_per_trial
         )
-        # in a list, so that a restarted actor fetches the arrays itself
-        return actor.remote([self._run.arrays], self._run.worker)
-
-    def _lost(self, error: Exception) -> Message:
-        times = self._run.experiment.search.retries + 1
-        told = f"its worker died {times} times (search.retries): {error}"
-        return Message(state=State.LOST, error=" ".join(told.split())[:500])
+        return actor.remote(self._run.arrays, self._run.worker)

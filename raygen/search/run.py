@@ -12,7 +12,7 @@ from raygen.errors import TrialError
 from raygen.execute.run import Run
 from raygen.search.proposer import Proposer
 from raygen.search.recorder import Recorder
-from raygen.search.schedulers import SCHEDULERS
+from raygen.search.schedulers import SCHEDULERS, keep_warm
 from raygen.search.strategies import load_strategy
 from raygen.search.trial import Trial
 from raygen.tasks.task import METRICS
@@ -57,8 +57,9 @@ def _tune(run: Run, num_trials: int) -> None:
             metric="score",
             mode=METRICS[run.blueprint.metric],
             search_alg=Proposer(run, strategy, deadline),
-            scheduler=scheduler,
+            scheduler=keep_warm(scheduler, run.room),
             num_samples=num_trials,
+            max_concurrent_trials=run.room,
             reuse_actors=True,
         ),
         run_config=tune.RunConfig(

@@ -27,7 +27,10 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         arrays: dict[str, Any] | None = None,
         worker: Worker | None = None,
     ) -> None:
-        """Warm up and begin the first trial.
+        """Take the first trial.
+
+        The child is forked by the first step, not here: while an actor is being set up, Ray Tune
+        gives its trial to any other that becomes free, and throws the new actor away.
 
         Args:
             config: ``{"trial_id": ..., "job": Job}``.
@@ -41,13 +44,16 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin another trial on this warm worker."""
+        """Take another trial on this warm worker."""
         self._job: Job = replace(new_config["job"], data=self._data)
-        self._runner.start(self._job)
+        self._begun = False
         return True
 
     def step(self) -> dict[str, Any]:
         """Wait for the next epoch."""
+        if not self._begun:
+            self._runner.start(self._job)
+            self._begun = True
         return _result(self._runner.next(), self._job.metric)
 
     def cleanup(self) -> None:
