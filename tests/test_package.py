@@ -9,12 +9,17 @@ import sys
 from configparser import ConfigParser
 from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import raygen
+from raygen.config.schema import Experiment, Search, TaskName
+from raygen.search.strategies import STRATEGIES
+from raygen.source.frameworks import FRAMEWORKS
+from raygen.tasks.task import TASKS
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"ray", "torch", "tensorflow", "keras", "pandas", "sklearn", "pyarrow", "hyperopt"}
@@ -91,6 +96,16 @@ def test_changelog_is_of_this_version() -> None:
 def test_public_names_exist() -> None:
     """Every name of ``raygen.__all__`` can be imported."""
     assert [name for name in raygen.__all__ if not hasattr(raygen, name)] == []
+
+
+def test_names_of_the_schema_are_rows_of_the_tables() -> None:
+    """What a YAML may name is what the tables of searchers, schedulers, frameworks, tasks hold."""
+    from raygen.search.schedulers import SCHEDULERS  # ray
+
+    assert list(get_args(Search.model_fields["algorithm"].annotation)) == list(STRATEGIES)
+    assert list(get_args(Search.model_fields["scheduler"].annotation)) == list(SCHEDULERS)
+    assert list(get_args(Experiment.model_fields["framework"].annotation)) == list(FRAMEWORKS)
+    assert list(get_args(TaskName)) == list(TASKS)
 
 
 @pytest.mark.parametrize(

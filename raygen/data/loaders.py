@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from raygen.data.hub import hub_access
 from raygen.data.spec import DataSpec
 from raygen.errors import DataError
 from raygen.fragments import link
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LOADERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("digits", "image"): ("digits",),
@@ -39,12 +39,21 @@ def load_arrays(spec: DataSpec) -> dict[str, np.ndarray]:
         DataError: The data has changed since it was inspected, or a row cannot be read.
     """
     try:
-        with hub_access(spec.uri) if spec.source == "hub" else nullcontext():
+        with _access(spec):
             arrays = loader_program(spec)["load_data"]()
     except (OSError, ValueError, KeyError, TypeError) as error:
         told = f"{type(error).__name__}: {error}"
         raise DataError(f"cannot be read ({told})", where=spec.uri) from error
     return dict(zip(("x", "y", "x_test", "y_test"), arrays, strict=True))
+
+
+def _access(spec: DataSpec) -> AbstractContextManager[None]:
+    """What must hold while the loader runs."""
+    if spec.source != "hub":
+        return nullcontext()
+    from raygen.data.hub import hub_access  # urllib: 10 ms
+
+    return hub_access(spec.uri)
 
 
 def loader_program(spec: DataSpec) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 
@@ -29,6 +30,7 @@ class Runner:
         # or each child would import Ray's default_worker.py anew, which takes a second
         main.__dict__.pop("__file__", None)
         main.__spec__ = None
+        forkserver.ensure_running()  # it imports the packages while we go on
         self._process: ForkServerProcess | None = None
         self._connection: Connection | None = None
         self._job: Job | None = None
