@@ -160,6 +160,9 @@ def main() -> None:
             raise
         _note(f"Error: {error}")
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing ran yet
+        _note("Error: stopped at once; what is in the journal is kept")
+        sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)
 

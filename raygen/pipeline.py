@@ -14,7 +14,7 @@ from typing import Any
 
 from raygen.config.load import dump_experiment, load_experiment
 from raygen.errors import Interrupted, RunError
-from raygen.plan import Plan, plan_run, same_but_budget
+from raygen.plan import Plan, check_framework, plan_run, same_but_budget
 from raygen.runs.journal import Journal, read_events
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
@@ -66,6 +66,7 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
     """
     from raygen.execute.session import Interruption, session  # ray: only when something is run
 
+    check_framework(plan.experiment)
     resources = plan.experiment.resources
     with (
         _open_run(plan) as (journal, history),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from raygen.data.spec import DataSpec
 from raygen.errors import EnvironmentProblem, RunError
 from raygen.runs.paths import RunPaths
 from raygen.source.candidate import Candidate
+from raygen.source.frameworks import FRAMEWORKS
 from raygen.source.render import Blueprint
 from raygen.tasks.task import TASKS, metric_of
 
@@ -75,9 +77,12 @@ def plan_run(
         folds=experiment.rank.folds,
         origin=experiment.origin,
     )
+    dataset = experiment.task.dataset
+    if "MAX_LENGTH" in spec.constants:
+        dataset = dataset.model_copy(update={"max_length": spec.constants["MAX_LENGTH"]})
     completed = experiment.model_copy(
         update={
-            "task": experiment.task.model_copy(update={"metric": metric}),
+            "task": experiment.task.model_copy(update={"metric": metric, "dataset": dataset}),
             "model": experiment.model.model_copy(
                 update={} if experiment.model.layers is not None else {"space": space.name}
             ),
@@ -147,6 +152,21 @@ def _check_resources(experiment: Experiment) -> None:
                 must=f"this machine has {there}",
                 remedy=f"type --set resources.{key}={there}, or name a cluster by RAY_ADDRESS",
             )
+
+
+def check_framework(experiment: Experiment) -> None:
+    """Refuse to run without the framework that the programs are written for.
+
+    Raises:
+        EnvironmentProblem: It is not installed on this machine.
+    """
+    package = FRAMEWORKS[experiment.framework].package
+    if importlib.util.find_spec(package) is None:
+        raise EnvironmentProblem(
+            f"{package} is not installed",
+            where=experiment.origin.where("framework"),
+            remedy=f"type pip install 'raygen[{experiment.framework}]'",
+        )
 
 
 def count_cpus() -> int:
