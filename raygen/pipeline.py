@@ -6,13 +6,15 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from raygen.config.load import dump_experiment, load_experiment
+from raygen.data.loaders import load_arrays, loader_fragments
 from raygen.errors import Interrupted, RunError
 from raygen.plan import Plan, check_framework, plan_run, same_but_budget
 from raygen.runs.journal import Journal, read_events
@@ -72,10 +74,13 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
         _open_run(plan) as (journal, history),
         Interruption() as interruption,
         _screen(plan) as screen,
-        session(resources.cpus_per_trial, resources.gpus_per_trial) as room,
+        ThreadPoolExecutor(1) as thread,
     ):
-        run = _begin(plan, journal, history, interruption, screen.show, room)
-        board = _search_and_rank(run, upto)
+        arrays = thread.submit(load_arrays, plan.spec)  # while Ray starts
+        with session(resources.cpus_per_trial, resources.gpus_per_trial) as room:
+            interruption.listen()
+            run = _begin(plan, journal, history, arrays.result(), interruption, screen.show, room)
+            board = _search_and_rank(run, upto)
         if interruption:
             raise Interrupted(
                 f"stopped; all that was done is kept in {plan.paths.folder}",
@@ -101,9 +106,10 @@ def _search_and_rank(run: Any, upto: str) -> dict[str, Any]:
             entries = crossvalidate(run, pool)
             if entries and upto == "emit":
                 fit_winner(run, pool, entries[0])
-    test = run.history.test if upto == "emit" else {}
+    test = run.history.test
+    scored = entries and test.get("trial_id") == entries[0].trial_id
     board = leaderboard_json(
-        run.experiment.name, run.blueprint.metric, entries, test.get("metrics", {})
+        run.experiment.name, run.blueprint.metric, entries, test["metrics"] if scored else {}
     )
     if entries and not run.interruption:
         _write(run.paths.leaderboard, json.dumps(board, indent=2, ensure_ascii=False).encode())
@@ -214,12 +220,17 @@ def _check_same(plan: Plan) -> None:
 
 
 def _begin(
-    plan: Plan, journal: Journal, history: History, interruption: Any, show: Any, room: int
+    plan: Plan,
+    journal: Journal,
+    history: History,
+    arrays: Mapping[str, Any],
+    interruption: Any,
+    show: Any,
+    room: int,
 ) -> Any:
     """Put the data into Ray's object store and bundle what the steps share."""
     import ray
 
-    from raygen.data.loaders import load_arrays, loader_fragments
     from raygen.execute.run import Run, Worker
 
     concurrent = plan.experiment.resources.concurrent
@@ -232,7 +243,7 @@ def _begin(
         paths=replace(plan.paths, folder=plan.paths.folder.resolve()),
         journal=journal,
         history=history,
-        arrays=ray.put(load_arrays(plan.spec)),
+        arrays=ray.put(arrays),
         worker=worker,
         room=room if concurrent == "auto" else min(room, concurrent),
         interruption=interruption,

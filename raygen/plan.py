@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import random
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +105,7 @@ def plan_run(
         threads=experiment.resources.cpus_per_trial,
     )
     _check_structures(blueprint)
-    _check_output(completed)
+    _check_output(completed, "--output" if output else completed.origin.where("output"))
     paths = RunPaths(Path(run_dir) if run_dir else Path("runs") / experiment.name)
     return Plan(experiment=completed, blueprint=blueprint, paths=paths)
 
@@ -145,9 +147,8 @@ def _check_resources(experiment: Experiment) -> None:
         ("gpus_per_trial", resources.gpus_per_trial, gpus),
     ):
         if wanted > there:
-            kind = key[:4].upper().removesuffix("_")
             raise EnvironmentProblem(
-                f"{wanted:g} {kind} wanted",
+                f"a trial wants {wanted:g} {key[:3].upper()}s",
                 where=where(f"resources.{key}"),
                 must=f"this machine has {there}",
                 remedy=f"type --set resources.{key}={there}, or name a cluster by RAY_ADDRESS",
@@ -182,28 +183,30 @@ def count_gpus() -> int:
     return len(list(devices.iterdir())) if devices.is_dir() else 0
 
 
-def _check_output(experiment: Experiment) -> None:
+def _check_output(experiment: Experiment, where: str) -> None:
     """Refuse an output that could not be written in the end.
 
     Raises:
         RunError: It is a folder, or its folder is missing or closed to us.
     """
-    output, where = Path(experiment.output), experiment.origin.where("output")
-    folder = output.parent
+    output, folder = Path(experiment.output), Path(experiment.output).parent
     if output.is_dir():
         raise RunError(f"{output} is a folder", where=where, must="it must be a file to write")
     if not folder.is_dir():
         raise RunError(
             f"there is no folder {folder}", where=where, remedy=f"type mkdir -p {folder}"
         )
-    target = output if output.exists() else folder
-    if not os.access(target, os.W_OK):
+    try:
+        if output.exists() and not os.access(output, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        tempfile.TemporaryFile(dir=folder).close()  # leaves nothing; asks more than os.access
+    except OSError as error:
         raise RunError(
-            f"{target} cannot be written",
+            f"{output} cannot be written: {error.strerror}",
             where=where,
             must="the winner is written there",
             remedy="type --output OTHER.py",
-        )
+        ) from None
 
 
 def same_but_budget(one: Experiment, other: Experiment) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "raygen"
 ORDER = (
+    ("__main__",),
     ("cli",),
     ("pipeline", "doctor"),
     ("plan", "search", "rank", "report"),

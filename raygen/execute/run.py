@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,12 @@ class Run:
         """Write an event into the journal, take it into the history, and show it."""
         self.history.take(self.journal.append(event, **fields))
         self.show(self.history)
+
+    def forget_checkpoint(self, trial_id: str, fold: int | None) -> None:
+        """Remove what a job that is over has saved, drafts of a killed child included."""
+        newest = self.paths.trial(trial_id).checkpoint(fold)
+        for folder in (newest, *newest.parent.glob(f"{newest.name}.*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def job(self, trial_id: str, *, fold: int | None) -> Job:
         """The training of a trial's program outside a fold; the worker fills in ``data``."""

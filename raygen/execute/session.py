@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -99,9 +100,19 @@ class Interruption:
         return self.signal is not None
 
     def __enter__(self) -> Interruption:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
+        self.listen()
         return self
+
+    def listen(self) -> None:
+        """Take the signals, or take them back: ``ray.init`` sets a handler of its own.
+
+        Python hands signals to the main thread only; a run in another one cannot be interrupted.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.signal(number, self._note)
+            self._before.setdefault(number, handler)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():

@@ -70,6 +70,7 @@ def fit_winner(run: Run, pool: Pool, winner: Entry) -> None:
             metrics=message.metrics["test"],
             seconds=message.seconds,
         )
+        run.forget_checkpoint(winner.trial_id, None)
 
 
 def _take_over_fold_0(run: Run, trial: TrialRecord) -> None:
@@ -91,3 +92,4 @@ def _record_fold(run: Run, trial_id: str, fold: int, message: Message) -> None:
         seconds=message.seconds,
         error=message.error,
     )
+    run.forget_checkpoint(trial_id, fold)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 from ray.tune import Callback
@@ -46,4 +45,4 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
     def _end(self, trial: Any, state: State, **fields: Any) -> None:
         trial_id = trial.config["trial_id"]
         self._run.record("end", trial_id=trial_id, state=state.value, **fields)
-        shutil.rmtree(self._run.paths.trial(trial_id).checkpoint(0), ignore_errors=True)
+        self._run.forget_checkpoint(trial_id, 0)
