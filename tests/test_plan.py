@@ -95,12 +95,12 @@ def test_a_corner_of_the_space_that_cannot_be_built_is_found(planned: Planned) -
     model = """model:
   layers:
     - repeat: $depth
-      of: [{conv: {filters: 8, kernel_size: 3}}]
+      of: [{conv: {filters: 8, kernel: 3}}]
     - choice: $end
       of: {flat: [flatten], pooled: [{pool: {size: 8}}, flatten]}
   parameters: {depth: {int: [1, 2]}, end: {choice: [flat, pooled]}}
 """
-    pools = model.replace("{conv: {filters: 8, kernel_size: 3}}", "{pool: {size: 2}}")
+    pools = model.replace("{conv: {filters: 8, kernel: 3}}", "{pool: {size: 2}}")
 
     assert planned(more=model.replace("size: 8", "size: 2")).space.size() == 4
     with pytest.raises(SourceError, match="pool of size 8"):

@@ -15,6 +15,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from raygen.runs.records import State
 
 _SHARE_FOR_CHECKPOINTS = 0.05
 _PR_SET_PDEATHSIG = 1
+_OUT_OF_MEMORY = ("outofmemory", "out of memory", "can't allocate memory", "resourceexhausted")
 
 
 def train_job(job: Job, connection: Connection) -> None:
@@ -55,16 +58,17 @@ class NotFiniteError(BaseException):
 
 
 def _train(job: Job, reporter: _Reporter) -> None:
-    done = _read_state(Path(job.checkpoint))
-    if done is not None and done.state.is_over():
-        reporter.send(done)  # trained to the end by a worker that could not tell any more
-        return
+    earlier = _read_messages(Path(job.checkpoint))
+    for message in earlier:  # its last ones may have been lost with the worker
+        reporter.send(message)
+        if message.state.is_over():
+            return
     model = _import_program(Path(job.model))
     arrays = map_arrays(Path(job.data))
     gc.freeze()  # what the fork shares with its parent stays shared
-    if done is not None:
-        reporter.seconds_before = done.seconds
-    resume = job.checkpoint if done is not None else None
+    if earlier:
+        reporter.seconds_before = earlier[-1].seconds
+    resume = job.checkpoint if earlier else None
     network, statistics, metrics = model.train(
         arrays["x"], arrays["y"], job.fold, report=reporter, resume=resume
     )
@@ -90,6 +94,7 @@ class _Reporter:
         self.job, self.connection = job, connection
         self.started, self.seconds_before = time.monotonic(), 0.0
         self.saved_at, self.save_seconds = self.started, 0.0
+        self.sent: list[Message] = []
         self.unanswered = 0
 
     @property
@@ -110,8 +115,9 @@ class _Reporter:
             ]
             told = f"{' and '.join(broken)} not finite in epoch {epoch}"
             raise NotFiniteError(self._message(State.NAN, metrics, told))
-        last = epoch >= self.job.epochs and self.job.fold is not None
-        message = self._message(State.FINISHED if last else State.RUNNING, metrics, "")
+        last = epoch >= self.job.epochs
+        over = last and self.job.fold is not None  # else the test rows are still to be scored
+        message = self._message(State.FINISHED if over else State.RUNNING, metrics, "")
         if last or self._checkpoint_is_due():
             self._save(save, message)
         self.send(message)
@@ -122,6 +128,7 @@ class _Reporter:
             self.connection.recv()
             self.unanswered -= 1
         self.connection.send(message)
+        self.sent.append(message)
         self.unanswered += 1
 
     def _message(self, state: State, metrics: dict[str, Any], error: str) -> Message:
@@ -145,9 +152,8 @@ class _Reporter:
         draft = folder.with_name(f"{folder.name}.{os.getpid()}")
         draft.mkdir()
         save(str(draft))
-        state = {"state": message.state.value, "epoch": message.epoch, "seconds": message.seconds}
-        text = json.dumps(state | {"metrics": dict(message.metrics)})
-        (draft / "state.json").write_text(text, encoding="utf-8")
+        text = json.dumps([asdict(each) for each in [*self.sent, message]])
+        (draft / "messages.json").write_text(text, encoding="utf-8")
         old = folder.with_name(f"{folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
@@ -158,16 +164,18 @@ class _Reporter:
         self.save_seconds = self.saved_at - started
 
 
-def _read_state(checkpoint: Path) -> Message | None:
-    """How far an earlier attempt came; None where there is nothing to go on from."""
+def _read_messages(checkpoint: Path) -> list[Message]:
+    """What an earlier attempt sent up to its checkpoint; empty where there is none."""
     old = checkpoint.with_name(f"{checkpoint.name}.old")
     if old.exists() and not checkpoint.exists():  # killed between the two renames
         old.rename(checkpoint)
-    file = checkpoint / "state.json"
+    for draft in checkpoint.parent.glob(f"{checkpoint.name}.*"):  # killed while it saved
+        shutil.rmtree(draft, ignore_errors=True)
+    file = checkpoint / "messages.json"
     if not file.exists():
-        return None
-    fields = json.loads(file.read_text(encoding="utf-8"))
-    return Message(**fields | {"state": State(fields["state"])})
+        return []
+    messages = json.loads(file.read_text(encoding="utf-8"))
+    return [Message(**fields | {"state": State(fields["state"])}) for fields in messages]
 
 
 def _import_program(path: Path) -> Any:
@@ -178,6 +186,9 @@ def _import_program(path: Path) -> Any:
 
 def _die_with_parent() -> None:
     """Leave no orphan: a killed worker takes its forkserver along, and that takes this process."""
+    alive = forkserver._forkserver._forkserver_alive_fd  # type: ignore[attr-defined]  # private
+    if alive is not None:  # a forkserver lives until the last process closes this
+        os.close(alive)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
@@ -197,7 +208,7 @@ def _send_output_to(path: str) -> None:
 
 def _is_out_of_memory(error: Exception) -> bool:
     told = f"{type(error).__name__} {error}".lower()
-    return any(words in told for words in ("outofmemory", "out of memory", "can't allocate memory"))
+    return any(words in told for words in _OUT_OF_MEMORY)
 
 
 def _told(error: BaseException, job: Job) -> str:

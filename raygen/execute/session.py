@@ -15,18 +15,18 @@ from raygen.errors import EnvironmentProblem
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # a single node talks over loopback only
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # leave CUDA_VISIBLE_DEVICES of workers without a GPU as it is, and do not warn about it
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # our own journal is the record: no loggers, no snapshots, no signal handler of Tune's
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     # a trial that is told to stop in the middle of an epoch is ended after so many seconds
     "TUNE_FORCE_TRIAL_CLEANUP_S": "3",
-    "TUNE_RESULT_BUFFER_LENGTH": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+_OF_OUR_OWN_RAY = {
+    # a single node talks over loopback only
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
 
@@ -43,30 +43,23 @@ def session(cpus_per_trial: int, gpus_per_trial: float) -> Iterator[int]:
     Raises:
         EnvironmentProblem: No node of the cluster can hold a single trial.
     """
-    for name, value in _SETTINGS.items():
+    cluster = os.environ.get("RAY_ADDRESS")
+    for name, value in {**_SETTINGS, **({} if cluster else _OF_OUR_OWN_RAY)}.items():
         os.environ.setdefault(name, value)
-    if "ray" not in sys.modules:  # read once, at import; a cluster that Ray starts has it anyway
+    if not cluster and "ray" not in sys.modules:  # Ray reads it once, when it is imported
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray  # takes half a second: only when something is really run
 
     ray.init(
-        address="auto" if os.environ.get("RAY_ADDRESS") else "local",
-        include_dashboard=False if not os.environ.get("RAY_ADDRESS") else None,
+        address="auto" if cluster else "local",
+        include_dashboard=None if cluster else False,
         log_to_driver=False,
         logging_level="ERROR",
-        **_local_only(),
     )
     try:
         yield _room_for(ray.nodes(), cpus_per_trial, gpus_per_trial)
     finally:
         ray.shutdown()
-
-
-def _local_only() -> dict[str, Any]:
-    """Settings that only a cluster of our own takes."""
-    if os.environ.get("RAY_ADDRESS"):
-        return {}
-    return {"object_store_memory": int(os.environ.get("RAYGEN_OBJECT_STORE_BYTES", 2 * 10**9))}
 
 
 def _room_for(nodes: list[dict[str, Any]], cpus: int, gpus: float) -> int:

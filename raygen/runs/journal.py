@@ -26,9 +26,12 @@ class Journal:
 
     def append(self, event: str, **fields: Any) -> dict[str, Any]:
         """Write one event; returns it as it will be read back."""
-        line = {"event": event, "time": round(time.time(), 3)} | fields
-        self._file.write(json.dumps(_plain(line), ensure_ascii=False).encode() + b"\n")
+        text = json.dumps(
+            _plain({"event": event, "time": round(time.time(), 3)} | fields), ensure_ascii=False
+        )
+        self._file.write(text.encode() + b"\n")
         self._file.flush()
+        line: dict[str, Any] = json.loads(text)
         return line
 
     def close(self) -> None:

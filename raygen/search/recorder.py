@@ -7,7 +7,7 @@ from typing import Any
 from ray.tune import Callback
 
 from raygen.execute.run import Run
-from raygen.runs.records import State
+from raygen.runs.records import State, TrialRecord
 
 
 class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
@@ -26,21 +26,22 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
             self._end(trial, state, error=result["error"], seconds=result["seconds"])
         elif state.is_over():
             self._end(trial, state, **fields)
-        else:
+        elif result["epoch"] > self._known(trial).epoch:  # one that is tried again repeats some
             self._run.record("report", trial_id=trial.config["trial_id"], **fields)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Journal that the scheduler ended a trial; one that an interruption cuts off goes on."""
-        known = self._run.history.trials[trial.config["trial_id"]]
-        if not known.state.is_over() and not self._run.interruption:
+        if not self._known(trial).state.is_over() and not self._run.interruption:
             self._end(trial, State.STOPPED)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Journal a trial whose worker died once too often."""
-        known = self._run.history.trials[trial.config["trial_id"]]
-        if not known.state.is_over():
+        if not self._known(trial).state.is_over():
             told = f"its worker died {trial.num_failures} times (search.retries)"
             self._end(trial, State.LOST, error=told)
+
+    def _known(self, trial: Any) -> TrialRecord:
+        return self._run.history.trials[trial.config["trial_id"]]
 
     def _end(self, trial: Any, state: State, **fields: Any) -> None:
         trial_id = trial.config["trial_id"]
