@@ -127,8 +127,8 @@ def spaces(
     typer.echo(f"{space.name}: {space.description}")
     typer.echo(f"{len(space.parameters)} parameters, {size or 'infinitely many'} candidates\n")
     for parameter in space.parameters:
-        when = f"  when {parameter.when}" if parameter.when else ""
-        typer.echo(f"{parameter.name:18} {parameter.domain}  ({parameter.changes}){when}")
+        when = f", when {parameter.when}" if parameter.when else ""
+        typer.echo(f"{parameter.name:18} {parameter.domain!s:26} {parameter.changes}{when}")
 
 
 @app.command()

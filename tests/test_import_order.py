@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "raygen"
 ORDER = (
     ("__main__",),
+    ("__main__",),
     ("cli",),
     ("pipeline", "doctor"),
     ("plan", "search", "rank", "report"),

@@ -22,7 +22,7 @@ from raygen.source.frameworks import FRAMEWORKS
 from raygen.tasks.task import TASKS
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"ray", "torch", "tensorflow", "keras", "pandas", "sklearn", "pyarrow", "hyperopt"}
+HEAVY = {"ray", "torch", "tensorflow", "keras", "pandas", "sklearn", "pyarrow", "hyperopt", "numpy"}
 CONFIG = """\
 task:
   name: ImageClassification

@@ -96,8 +96,8 @@ def test_a_corner_of_the_space_that_cannot_be_built_is_found(planned: Planned) -
   layers:
     - repeat: $depth
       of: [{conv: {filters: 8, kernel: 3}}]
-    - choice: $end
-      of: {flat: [flatten], pooled: [{pool: {size: 8}}, flatten]}
+    - choose: $end
+      from: {flat: [flatten], pooled: [{pool: {size: 8}}, flatten]}
   parameters: {depth: {int: [1, 2]}, end: {choice: [flat, pooled]}}
 """
     pools = model.replace("{conv: {filters: 8, kernel: 3}}", "{pool: {size: 2}}")

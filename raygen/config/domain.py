@@ -39,6 +39,9 @@ class Float:
         if self.step is not None:
             _check_step(self.step, self.log, is_number)
 
+    def __str__(self) -> str:
+        return _range_text(self.low, self.high, self.log, self.step)
+
     @property
     def size(self) -> int | None:
         """Number of different values; None for a continuous range."""
@@ -94,6 +97,9 @@ class Int:
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, self.log, is_whole)
         _check_step(self.step, self.log and self.step != 1, is_whole)
+
+    def __str__(self) -> str:
+        return _range_text(self.low, self.high, self.log, None if self.step == 1 else self.step)
 
     @property
     def size(self) -> int:
@@ -151,6 +157,9 @@ class Choice:
                 raise ConfigError(
                     f"option {option!r} given twice", must="options must differ from each other"
                 )
+
+    def __str__(self) -> str:
+        return " | ".join(map(str, self.options))
 
     @property
     def size(self) -> int:
@@ -239,3 +248,8 @@ def _between(low: float, high: float, share: float, log: bool) -> float:
     if log:
         return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
     return low + share * (high - low)
+
+
+def _range_text(low: float, high: float, log: bool, step: float | None) -> str:
+    steps = "" if step is None else f" in steps of {step:g}"
+    return f"{low:g} to {high:g}{steps}{' (log)' if log else ''}"

@@ -47,6 +47,9 @@ class Condition:
     parameter: str
     values: tuple[Value, ...]
 
+    def __str__(self) -> str:
+        return f"{self.parameter} is {' or '.join(map(str, self.values))}"
+
     def holds(self, values: Mapping[str, Value]) -> bool:
         """Tell whether it holds for the active values of a candidate."""
         return self.parameter in values and any(

@@ -51,8 +51,8 @@ class Runner:
         assert self._job is not None, "start() comes first"
         ready = wait([self._connection, self._process.sentinel], timeout=self._job.hang_timeout_s)
         if not ready:
-            self.stop()
             told = f"no epoch ended within {self._job.hang_timeout_s:g} s (search.hang_timeout)"
+            self.stop()
             return Message(state=State.HUNG, error=told)
         try:
             message: Message = self._connection.recv()

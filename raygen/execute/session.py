@@ -50,16 +50,33 @@ def session(cpus_per_trial: int, gpus_per_trial: float) -> Iterator[int]:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray  # takes half a second: only when something is really run
 
-    ray.init(
-        address="auto" if cluster else "local",
-        include_dashboard=None if cluster else False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
+    try:
+        ray.init(
+            address="auto" if cluster else "local",
+            include_dashboard=None if cluster else False,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        raise _no_ray(cluster, error) from error
     try:
         yield _room_for(ray.nodes(), cpus_per_trial, gpus_per_trial)
     finally:
         ray.shutdown()
+
+
+def _no_ray(cluster: str | None, error: Exception) -> EnvironmentProblem:
+    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if cluster:
+        return EnvironmentProblem(
+            f"no connection to the Ray cluster: {first_line}",
+            where=f"RAY_ADDRESS={cluster}",
+            remedy="look with `ray status`; RAY_AUTH_MODE and the token must be the cluster's",
+        )
+    return EnvironmentProblem(
+        f"Ray could not be started on this machine: {first_line}",
+        remedy="type raygen doctor, and look into /tmp/ray/session_latest/logs",
+    )
 
 
 def _room_for(nodes: list[dict[str, Any]], cpus: int, gpus: float) -> int:

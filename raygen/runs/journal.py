@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from raygen.errors import RunError
+
 
 class Journal:
     """Appends events to a file and reads them back.
@@ -40,12 +42,31 @@ class Journal:
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
-    """Read all whole lines of a journal; an absent journal has none."""
+    """Read all whole lines of a journal; an absent journal has none.
+
+    Raises:
+        RunError: A line in it is not an event.
+    """
     if not path.exists():
         return []
     text = path.read_bytes()
     lines = text[: text.rfind(b"\n") + 1].splitlines()
-    return [json.loads(line) for line in lines]
+    return [_event(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
+
+
+def _event(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict) or "event" not in event:
+        raise RunError(
+            f"{line[:60]!r} is not an event",
+            where=where,
+            must="only RayGen may write a journal",
+            remedy="remove the line, or type --run-dir OTHER",
+        )
+    return event
 
 
 def _plain(value: Any) -> Any:

@@ -216,7 +216,7 @@ def _embedding_weights(shape: Shape, s: Settings) -> int:
 def _embedding_torch(shape: Shape, s: Settings) -> list[str]:
     if s["positions"]:
         return [f"PositionedEmbedding({s['vocabulary']}, {s['width']}, {shape.dims[0]})"]
-    return [f"nn.Embedding({s['vocabulary']}, {s['width']})"]
+    return [f"Embedding({s['vocabulary']}, {s['width']})"]
 
 
 def _embedding_keras(shape: Shape, s: Settings) -> list[str]:

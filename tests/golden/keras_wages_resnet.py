@@ -149,8 +149,9 @@ def robust_scale(column: np.ndarray) -> tuple[float, float]:
     if not present.size or present.min() == present.max():
         return (present[0] if present.size else 0.0), 0.0
     low, center, high = np.quantile(present, [0.25, 0.5, 0.75])
-    spread = high - low if high > low else (present.max() - present.min()) / 2
-    return center, 1 / spread
+    if low == high:  # half of the values are the same: the others give the scale
+        return center, 1 / np.median(np.abs(present[present != center] - center))
+    return center, 1 / (high - low)
 
 
 def most_frequent(column: np.ndarray, count: int) -> np.ndarray:

@@ -127,6 +127,7 @@ def build_model() -> nn.Module:
         nn.Conv2d(1, 16, 3, padding=1),
         nn.BatchNorm2d(16, eps=1e-5, momentum=0.1),
         nn.ReLU(),
+        nn.MaxPool2d(2),
         nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False),
         nn.Conv2d(16, 32, 1),
         nn.BatchNorm2d(32, eps=1e-5, momentum=0.1),
@@ -136,14 +137,13 @@ def build_model() -> nn.Module:
         nn.Conv2d(32, 32, 1),
         nn.BatchNorm2d(32, eps=1e-5, momentum=0.1),
         nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(32, 32, 3, padding=1),
-        nn.BatchNorm2d(32, eps=1e-5, momentum=0.1),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.BatchNorm2d(64, eps=1e-5, momentum=0.1),
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Dropout(0.2),
-        nn.Linear(32, 10),
+        nn.Linear(64, 10),
     )
 
 

@@ -160,11 +160,13 @@ class Residual(nn.Module):
 
 
 class PositionedEmbedding(nn.Module):
-    """A vector for each token plus a learned vector for each position."""
+    """A vector for each token plus a learned vector for each position, all small at first."""
 
     def __init__(self, vocabulary: int, width: int, length: int) -> None:
         super().__init__()
         self.words, self.positions = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
+        for table in (self.words, self.positions):
+            nn.init.uniform_(table.weight, -0.05, 0.05)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """(rows, length) to (rows, length, width)."""

@@ -52,6 +52,6 @@ def load_strategy(name: str, space: Space, seed: int) -> Strategy:
     except ModuleNotFoundError as error:
         raise EnvironmentProblem(
             f"search.algorithm: {name} needs the package {error.name}",
-            remedy=f"type pip install 'raygen[{name}]'",
+            remedy=f"type pip install {error.name}",
         ) from error
     return strategy

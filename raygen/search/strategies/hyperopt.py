@@ -14,9 +14,13 @@ from hyperopt import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK, Domain, Trials, hp,
 
 from raygen.config.space import Choice, Float, Parameter, Space
 
+_DRAWS = 8
+_GAMMA = 1.0
+"""The best ``_GAMMA * sqrt(n)`` of n candidates are the good ones; hyperopt's 0.25 leaves two."""
+
 
 class Hyperopt:
-    """TPE after 20 random draws, or after a third of the trials told if that is less."""
+    """TPE after a few random draws: with hyperopt's own 20 the default budget would be random."""
 
     def __init__(self, space: Space, seed: int) -> None:
         logging.getLogger("hyperopt").setLevel(logging.ERROR)
@@ -29,7 +33,9 @@ class Hyperopt:
         """The point of the highest expected improvement among 24 drawn ones."""
         self._asked += 1
         seed = int(np.random.default_rng((self._seed, self._asked)).integers(2**31))
-        (document,) = tpe.suggest([self._asked], self._domain, self._trials, seed)
+        (document,) = tpe.suggest(
+            [self._asked], self._domain, self._trials, seed, n_startup_jobs=_DRAWS, gamma=_GAMMA
+        )
         drawn = {
             each.name: _value(each, document["misc"]["vals"][each.name][0])
             for each in self._space.parameters
@@ -67,6 +73,8 @@ def _expression(parameter: Parameter) -> Any:
     match domain:
         case Choice(options):
             return hp.randint(name, len(options))
+        case _ if domain.size == 1:  # hyperopt refuses a range without width
+            return hp.randint(name, 1)
         case Float(log=True):
             return hp.loguniform(name, float(np.log(domain.low)), float(np.log(domain.high)))
         case Float(step=None):
@@ -85,6 +93,8 @@ def _value(parameter: Parameter, point: Any) -> Any:
     match domain:
         case Choice(options):
             return options[int(point)]
+        case _ if domain.size == 1:
+            return domain.low
         case Float(step=None):
             return min(max(float(f"{point:.4g}"), domain.low), domain.high)
         case _ if domain.log:
@@ -100,6 +110,8 @@ def _point(parameter: Parameter, value: Any) -> Any:
     match domain:
         case Choice(options):
             return options.index(value)
+        case _ if domain.size == 1:
+            return 0
         case Float(step=None):
             return float(value)
         case _ if domain.log:

@@ -34,12 +34,22 @@ class Parallel(nn.Module):
         return torch.cat([branch(x) for branch in self.branches], dim=self.dim)
 
 
+class Embedding(nn.Embedding):
+    """A vector for each token, small at first so that training soon outweighs the random start."""
+
+    def reset_parameters(self) -> None:
+        """Draw between -0.05 and 0.05."""
+        nn.init.uniform_(self.weight, -0.05, 0.05)
+
+
 class PositionedEmbedding(nn.Module):
-    """A vector for each token plus a learned vector for each position."""
+    """A vector for each token plus a learned vector for each position, all small at first."""
 
     def __init__(self, vocabulary: int, width: int, length: int) -> None:
         super().__init__()
         self.words, self.positions = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
+        for table in (self.words, self.positions):
+            nn.init.uniform_(table.weight, -0.05, 0.05)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """(rows, length) to (rows, length, width)."""
