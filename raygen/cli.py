@@ -165,6 +165,12 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)
+    except OSError as error:  # a full disk, a folder that was removed
+        if os.environ.get("RAYGEN_DEBUG"):
+            raise
+        kept = "what is in the journal is kept, and the same command goes on"
+        _note(f"Error: {error.filename or 'this machine'}: {error.strerror or error}; {kept}")
+        sys.exit(1)
 
 
 def _plan(config: Path, overrides: list[str] | None, output: str | None, run: str | None) -> Plan:

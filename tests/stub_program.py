@@ -33,7 +33,7 @@ def once(name):
 
 def train(x, y, fold=None, report=print, resume=None, epochs=EPOCHS):
     start = json.loads((Path(resume) / "weights.json").read_text()) if resume else 0
-    print(f"fold {fold}: training from epoch {start}", flush=True)
+    print(f"fold {fold}: training from epoch {start} at {time.time():.3f}", flush=True)
     metrics = {}
     for epoch in range(start + 1, epochs + 1):
         metrics = {"epoch": epoch, "accuracy": epoch / 10}

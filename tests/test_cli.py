@@ -1,6 +1,7 @@
 # ruff: noqa: E501 - each message stands on one line, as its reader sees it
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -361,6 +362,22 @@ def test_doctor_speaks_in_lines(raygen: Command) -> None:
 
     assert outcome.code == 0
     assert any(line.startswith("ok  ray ") for line in outcome.out.splitlines())
+
+
+def test_a_full_disk_is_told_in_one_line(raygen: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong in mid-run without a fault of the config gives no traceback either."""
+    Path("config.yaml").write_text(DIGITS, encoding="utf-8")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/digits/journal.jsonl")
+
+    monkeypatch.setattr("raygen.pipeline.run_steps", full)
+
+    outcome = raygen("generate", "--config", "config.yaml")
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: runs/digits/journal.jsonl: No space left on device; ")
+    assert outcome.err.count("\n") == 1
 
 
 def test_debug_shows_the_traceback(raygen: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from raygen.plan import plan_run
 from raygen.runs.journal import read_events
 from raygen.runs.records import History, State
 from raygen.source.candidate import Source
+from raygen.source.render import Blueprint
 
 pytestmark = pytest.mark.ray
 
@@ -23,7 +24,7 @@ CONFIG = """task:
 model:
   layers: [flatten, {dense: {units: $width}}]
   parameters: {width: {int: [1, 1000]}}
-search: {algorithm: random, scheduler: asha, max_epochs: 3, hang_timeout: 5s, retries: 1}
+search: {algorithm: random, scheduler: fifo, max_epochs: 3, hang_timeout: 5s, retries: 1}
 rank: {top: 9, folds: 2}
 """
 
@@ -67,6 +68,7 @@ def sweep(one_ray: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("raygen.execute.session.session", lambda *_: nullcontext(one_ray))
+    monkeypatch.setattr(Blueprint, "preload", lambda _: ("numpy",))
     told: list[float | None] = []
 
     class Watched(Random):
@@ -132,7 +134,7 @@ def test_every_failure_is_a_record_and_the_search_goes_on(sweep: Callable[..., S
 
 def test_a_search_without_a_single_score_is_told(sweep: Callable[..., Sweep]) -> None:
     """One line with the last error and where to look; the exit code is that of failed trials."""
-    with pytest.raises(TrialError, match="ValueError: never.*log.txt") as caught:
+    with pytest.raises(TrialError, match=r"ValueError: never.*log\.txt") as caught:
         sweep("raise ValueError('never')", "raise ValueError('never')")
 
     assert caught.value.exit_code == 3

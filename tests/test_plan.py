@@ -35,7 +35,11 @@ def test_a_plan_knows_everything_and_writes_nothing(planned: Planned, tmp_path: 
 
     assert plan.spec.num_rows + plan.spec.num_test_rows == 1797
     assert plan.space.name == "image/convnet"
-    assert (plan.blueprint.metric, plan.blueprint.seed, plan.blueprint.threads) == ("accuracy", 3, 1)
+    assert (plan.blueprint.metric, plan.blueprint.seed, plan.blueprint.threads) == (
+        "accuracy",
+        3,
+        1,
+    )
     assert plan.experiment.output == "best.py"
     assert plan.paths.folder == Path("runs/digits")
     assert [file.name for file in tmp_path.iterdir()] == ["config.yaml"]

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -57,7 +58,8 @@ class Runner:
         try:
             message: Message = self._connection.recv()
             if not message.state.is_over():
-                self._connection.send(None)
+                with suppress(OSError):  # it may have said its last word already and be gone
+                    self._connection.send(None)
                 return message
         except (EOFError, OSError):  # it died without a word
             message = self._last_words()

@@ -73,6 +73,6 @@ def leaderboard_json(
         "name": name,
         "metric": metric,
         "mode": METRICS[metric],
-        "entries": [asdict(entry) for entry in entries],
+        "entries": [asdict(entry) | {"folds": list(entry.folds)} for entry in entries],
         "test": test,
     }

@@ -40,6 +40,10 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
         for trial in known:
             self._tell(trial)
 
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Leave nothing of it in what Ray Tune pickles for a restore; the journal does that."""
+        return (object, ())
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The configuration of the next trial, which is its number and nothing else."""
         if self._run.interruption or time.monotonic() > self._deadline:
@@ -54,8 +58,13 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
     ) -> None:
         """Tell the strategy how a trial ended, as the journal has it."""
-        if trial_id in self._running:
-            self._tell(self._run.history.trials[self._running.pop(trial_id)])
+        if trial_id not in self._running:
+            return
+        trial = self._run.history.trials[self._running.pop(trial_id)]
+        if error:  # its worker died for good, which is journalled after this call
+            self._strategy.tell(dict(trial.values), None)
+        else:
+            self._tell(trial)
 
     def save(self, checkpoint_path: str) -> None:
         """Leave it to the journal."""

@@ -80,9 +80,9 @@ FRAMEWORKS: dict[str, Framework] = {
         },
         lines=torch_lines,
         optimizers={
-            "adamw": "return torch.optim.AdamW(model.parameters())",
-            "adam": "return torch.optim.Adam(model.parameters())",
-            "sgd": "return torch.optim.SGD(model.parameters(), momentum={momentum!r})",
+            "adamw": "return torch.optim.AdamW(model.parameters(), fused=True)",
+            "adam": "return torch.optim.Adam(model.parameters(), fused=True)",
+            "sgd": "return torch.optim.SGD(model.parameters(), momentum={momentum!r}, fused=True)",
         },
         inputs={
             "image": "return torch.from_numpy(x).permute(0, 3, 1, 2).to(DEVICE)",

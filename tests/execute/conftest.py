@@ -15,6 +15,7 @@ from stub_program import stub
 from raygen.execute.job import Job
 from raygen.execute.runner import Runner
 
+
 @pytest.fixture
 def new_job(tmp_path: Path) -> Callable[..., Job]:
     """Jobs of stub programs: ``new_job("raise ValueError('no')", hang_timeout_s=2)``."""

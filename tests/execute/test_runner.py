@@ -229,6 +229,18 @@ def test_a_job_runs_one_epoch_ahead_and_no_more(runner: Runner, new_job: NewJob)
     wait_for(lambda: "began 4" in log(job))
 
 
+def test_a_job_that_has_ended_is_heard_to_the_end(runner: Runner, new_job: NewJob) -> None:
+    """A worker that comes late finds the last messages of a process that is gone."""
+    job = new_job("Path(__file__).with_name('pid').write_text(str(os.getpid()))", epochs=2)
+    pid = Path(job.model).with_name("pid")
+    runner.start(job)
+    wait_for(lambda: pid.exists() and pid.read_text() and not is_running(int(pid.read_text())))
+
+    messages = [runner.next(), runner.next()]
+
+    assert [m.state for m in messages] == [State.RUNNING, State.FINISHED]
+
+
 def test_a_job_can_be_stopped_in_mid_epoch(runner: Runner, new_job: NewJob) -> None:
     """When stop() returns, its process is gone; the runner is ready for the next job."""
     body = """

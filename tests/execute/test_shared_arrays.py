@@ -55,9 +55,7 @@ def test_the_second_worker_of_a_node_uses_the_files_of_the_first() -> None:
     assert other != first
 
 
-def test_two_workers_at_once_leave_one_copy(
-    scratch: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_workers_at_once_leave_one_copy(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes second throws its own draft away."""
     make = tempfile.mkdtemp
 

@@ -149,7 +149,7 @@ def build_model() -> nn.Module:
 
 def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer; ``train`` sets its learning rate and weight decay as it goes."""
-    return torch.optim.AdamW(model.parameters())
+    return torch.optim.AdamW(model.parameters(), fused=True)
 
 
 def hyperparameters(epoch: int) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def test_a_metric_is_chosen_or_refused() -> None:
     """The default by task, the one that was asked for, or one line."""
     assert metric_of("TabularRegression", None, where="") == "r2"
     assert metric_of("TabularRegression", "mae", where="") == "mae"
-    with pytest.raises(ConfigError, match="config.yaml:3: .*no metric 'rmsee'; did you mean rmse"):
+    with pytest.raises(ConfigError, match=r"config.yaml:3: .*no metric 'rmsee'; did you mean rmse"):
         metric_of("TabularRegression", "rmsee", where="config.yaml:3: task.metric")
     with pytest.raises(ConfigError, match="it has r2, rmse, mae"):
         metric_of("TabularRegression", "zzz", where="")

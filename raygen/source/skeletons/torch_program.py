@@ -93,7 +93,7 @@ def build_model() -> nn.Module:
 def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer; ``train`` sets its learning rate and weight decay as it goes."""
     # region optimizer
-    return torch.optim.AdamW(model.parameters())
+    return torch.optim.AdamW(model.parameters(), fused=True)
     # endregion
 
 

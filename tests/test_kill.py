@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from raygen.runs.journal import read_events
+from raygen.runs.records import History, State
+
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
+
+KILLS = 20
+TRIALS, EPOCHS, TOP, FOLDS = 8, 3, 3, 3
+CONFIG = f"""task:
+  name: ImageClassification
+  dataset: {{name: digits}}
+model:
+  layers: [flatten, {{dense: {{units: $width}}}}]
+  parameters: {{width: {{int: [1, 1000]}}}}
+search: {{algorithm: random, scheduler: fifo, trials: {TRIALS}, max_epochs: {EPOCHS}}}
+rank: {{top: {TOP}, folds: {FOLDS}}}
+"""
+
+# the command line, with programs that take 0.4 s an epoch in place of networks
+DRIVER = """
+from raygen import cli
+from raygen.search import proposer
+from raygen.source.candidate import Source
+from raygen.source.render import Blueprint
+from stub_program import stub
+
+proposer.render = lambda _, candidate: Source(
+    stub(f"time.sleep(0.4); metrics['accuracy'] = {candidate.values['width']} / 1000")
+)
+Blueprint.preload = lambda _: ("numpy",)
+cli.main()
+"""
+COMMAND = [sys.executable, "-c", DRIVER, "generate", "--config", "config.yaml"]
+
+
+LEFT: list[int] = []
+"""Process groups of drivers that were killed."""
+
+
+@pytest.fixture(autouse=True)
+def _clean_up() -> Iterator[None]:
+    yield
+    for group in LEFT:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
+def start(place: Path) -> subprocess.Popen[bytes]:
+    """Type the command."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    with (place / "said.txt").open("ab") as said:
+        return subprocess.Popen(
+            COMMAND, cwd=place, env=environment, stdout=said, stderr=said, start_new_session=True
+        )
+
+
+def has_begun(journal: Path, size: int) -> bool:
+    """Whether the run has written anything since its journal had this size."""
+    return journal.exists() and journal.stat().st_size > size
+
+
+def test_a_run_that_is_killed_again_and_again_is_finished_once(tmp_path: Path) -> None:
+    """Every trial and every fold is counted once, none is lost, none that ended is done again."""
+    (tmp_path / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    journal = tmp_path / "runs/digits/journal.jsonl"
+    dice = random.Random(2)
+    killed_in: collections.Counter[str] = collections.Counter()
+    kills = 0
+    while kills < KILLS:
+        size = journal.stat().st_size if journal.exists() else 0
+        driver = start(tmp_path)
+        deadline = time.monotonic() + 120
+        while driver.poll() is None and not has_begun(journal, size):
+            assert time.monotonic() < deadline, (tmp_path / "said.txt").read_text()
+            time.sleep(0.02)
+        time.sleep(dice.uniform(0, 1.0))
+        over = driver.poll()
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        LEFT.append(driver.pid)
+        if over is not None:
+            assert over == 0, (tmp_path / "said.txt").read_text()
+            break
+        kills += 1
+        history = History.read(journal)
+        killed_in["rank" if history.searched else "search"] += 1
+
+    last = start(tmp_path)
+    assert last.wait(timeout=300) == 0, (tmp_path / "said.txt").read_text()
+
+    assert killed_in["search"] >= 3, "the moments must cover both steps"
+    assert killed_in["rank"] >= 1, "the moments must cover both steps"
+    check_journal(journal)
+    check_starts(journal)
+
+
+def check_journal(journal: Path) -> None:
+    """One line for each trial, for each end and for each fold; each curve whole."""
+    events = read_events(journal)
+    history = History.read(journal)
+
+    begun = [event["trial_id"] for event in events if event["event"] == "trial"]
+    ended = [event["trial_id"] for event in events if event["event"] == "end"]
+    folds = [(event["trial_id"], event["fold"]) for event in events if event["event"] == "fold"]
+    assert begun == [f"{number:05d}" for number in range(TRIALS)]
+    assert sorted(ended) == begun
+    assert len(folds) == len(set(folds)) == TOP * FOLDS
+    assert [event["event"] for event in events].count("test") == 1
+    for trial in history.trials.values():
+        assert trial.state is State.FINISHED
+        assert trial.curve == (trial.values["width"] / 1000,) * EPOCHS
+
+
+def check_starts(journal: Path) -> None:
+    """What had ended, and was journalled, was never begun anew."""
+    ended: dict[tuple[str, str], float] = {}
+    for event in read_events(journal):
+        match event["event"]:
+            case "end":
+                ended[event["trial_id"], "0"] = event["time"]
+            case "fold" if event["fold"]:
+                ended[event["trial_id"], str(event["fold"])] = event["time"]
+            case "test":
+                ended[event["trial_id"], "None"] = event["time"]
+    begun = set()
+    for log in journal.parent.glob("trials/*/log.txt"):
+        for line in log.read_text().splitlines():
+            found = re.fullmatch(r"fold (\w+): training from epoch (\d) at ([\d.]+)", line)
+            assert found is not None, line
+            fold, epoch, moment = found.groups()
+            begun.add((log.parent.name, fold))
+            assert int(epoch) < EPOCHS or fold == "None", "the winner may still want its test score"
+            assert float(moment) < ended[log.parent.name, fold]
+    assert begun == ended.keys()
