@@ -60,7 +60,7 @@ def check(
 @app.command()
 def search(config: _Config, run_dir: _RunDir = None, set_: _Set = None) -> None:
     """Only search: the first step of generate."""
-    _steps(_plan(config, set_, None, run_dir), "search")
+    _steps(_plan(config, set_, None, run_dir, emits=False), "search")
 
 
 @app.command()
@@ -160,11 +160,6 @@ def main() -> None:
             raise
         _note(f"Error: {error}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:  # a second Ctrl-C, or one while nothing ran yet
-        _note("Error: stopped at once; what is in the journal is kept")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(141)
     except OSError as error:  # a full disk, a folder that was removed
         if os.environ.get("RAYGEN_DEBUG"):
             raise
@@ -173,10 +168,17 @@ def main() -> None:
         sys.exit(1)
 
 
-def _plan(config: Path, overrides: list[str] | None, output: str | None, run: str | None) -> Plan:
+def _plan(
+    config: Path,
+    overrides: list[str] | None,
+    output: str | None,
+    run: str | None,
+    *,
+    emits: bool = True,
+) -> Plan:
     from raygen.plan import plan_run
 
-    return plan_run(config, overrides or (), output=output, run_dir=run)
+    return plan_run(config, overrides or (), output=output, run_dir=run, emits=emits)
 
 
 def _plan_of(run: Path) -> Plan:
@@ -186,7 +188,7 @@ def _plan_of(run: Path) -> Plan:
     paths = RunPaths(run)
     if not paths.config.exists():
         raise ConfigError("there is no run", where=str(run), remedy="type ls runs")
-    return plan_run(paths.config, run_dir=str(run))
+    return plan_run(paths.config, run_dir=str(run), emits=False)
 
 
 def _steps(plan: Plan, upto: str) -> None:

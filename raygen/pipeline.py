@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from raygen.config.load import dump_experiment, load_experiment
 from raygen.data.loaders import load_arrays, loader_fragments
 from raygen.errors import Interrupted, RunError
-from raygen.plan import Plan, check_framework, plan_run, same_but_budget
-from raygen.runs.journal import Journal, read_events
+from raygen.fragments import link
+from raygen.plan import Plan, check_framework, plan_run
+from raygen.run_folder import begin_run, open_run, write_whole
+from raygen.runs.journal import Journal
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
+
+if TYPE_CHECKING:
+    from raygen.execute.run import Run
+    from raygen.execute.session import Interruption
+    from raygen.report.screen import Screen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,21 +69,25 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
     Raises:
         Interrupted: Ctrl-C or SIGTERM; what was done is kept.
     """
-    from raygen.execute.session import Interruption, session  # ray: only when something is run
+    from raygen.execute.arrays import forget_arrays  # numpy
+    from raygen.execute.session import Interruption, session
 
     check_framework(plan.experiment)
     resources = plan.experiment.resources
     with (
-        _open_run(plan) as (journal, history),
+        open_run(plan) as (journal, history),
         Interruption() as interruption,
         _screen(plan) as screen,
         ThreadPoolExecutor(1) as thread,
     ):
-        arrays = thread.submit(load_arrays, plan.spec)  # while Ray starts
+        loading = [thread.submit(load_arrays, plan.spec)]  # while Ray starts
         with session(resources.cpus_per_trial, resources.gpus_per_trial) as room:
             interruption.listen()
-            run = _begin(plan, journal, history, arrays.result(), interruption, screen.show, room)
-            board = _search_and_rank(run, upto)
+            run = _begin(plan, journal, history, loading, interruption, screen.show, room)
+            try:
+                board = _search_and_rank(run, upto)
+            finally:
+                forget_arrays(run.worker.data_key)
         if interruption:
             raise Interrupted(
                 f"stopped; all that was done is kept in {plan.paths.folder}",
@@ -93,13 +100,15 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
     return Result(run_dir=plan.paths.folder, output=output, leaderboard=board)
 
 
-def _search_and_rank(run: Any, upto: str) -> dict[str, Any]:
+def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
     from raygen.execute.pool import Pool
-    from raygen.rank.crossval import crossvalidate, fit_winner  # ray
+    from raygen.rank.crossval import crossvalidate, fit_winner
     from raygen.rank.leaderboard import leaderboard_json
-    from raygen.search.run import search
 
-    search(run)
+    if upto != "rank":
+        from raygen.search.run import search  # ray.tune: a second
+
+        search(run)
     entries = []
     if upto != "search" and not run.interruption:
         with Pool(run) as pool:
@@ -112,7 +121,7 @@ def _search_and_rank(run: Any, upto: str) -> dict[str, Any]:
         run.experiment.name, run.blueprint.metric, entries, test["metrics"] if scored else {}
     )
     if entries and not run.interruption:
-        _write(run.paths.leaderboard, json.dumps(board, indent=2, ensure_ascii=False).encode())
+        write_whole(run.paths.leaderboard, json.dumps(board, indent=2, ensure_ascii=False).encode())
     return board
 
 
@@ -131,8 +140,8 @@ def emit(paths: RunPaths, board: dict[str, Any], output: Path) -> Path:
             must="its sha256 must be the one in the journal",
             remedy="begin a new run with --run-dir",
         )
-    _write(paths.best / "model.py", text)
-    _write(output, text)
+    write_whole(paths.best / "model.py", text)
+    write_whole(output, text)
     return output
 
 
@@ -162,96 +171,46 @@ def read_leaderboard(paths: RunPaths) -> dict[str, Any]:
     return board
 
 
-@contextmanager
-def _open_run(plan: Plan) -> Iterator[tuple[Journal, History]]:
-    """Lock the run's folder, check that it is this experiment's, and open its journal.
-
-    Raises:
-        RunError: Another process works on it, or it holds another experiment.
-    """
-    paths = plan.paths
-    try:
-        paths.folder.mkdir(parents=True, exist_ok=True)
-        lock = paths.lock.open("w")
-    except OSError as error:
-        raise RunError(
-            f"cannot be written: {error.strerror}",
-            where=str(paths.folder),
-            remedy="type --run-dir OTHER",
-        ) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(
-                "another process works on this run",
-                where=str(paths.folder),
-                remedy="wait for it, or type --run-dir OTHER",
-            ) from None
-        _check_same(plan)
-        _write(paths.config, dump_experiment(plan.experiment).encode())
-        journal = Journal(paths.journal)
-        history = History().after(read_events(paths.journal))
-        if not history.metric:
-            event = journal.append("begin", metric=plan.blueprint.metric, data_sha=plan.spec.sha)
-            history.take(event)
-        try:
-            yield journal, history
-        finally:
-            journal.close()
-
-
-def _check_same(plan: Plan) -> None:
-    paths = plan.paths
-    if not paths.config.exists():
-        return
-    before = load_experiment(paths.config)
-    differs = same_but_budget(before, plan.experiment)
-    begun = [e for e in read_events(paths.journal) if e["event"] == "begin"]
-    if not differs and begun and begun[0]["data_sha"] != plan.spec.sha:
-        differs = "the content of task.dataset"
-    if differs:
-        raise RunError(
-            f"it holds a run with another {differs}",
-            where=str(paths.folder),
-            must="a run goes on with the config it began with",
-            remedy="type --run-dir OTHER, or give the config another name",
-        )
-
-
 def _begin(
     plan: Plan,
     journal: Journal,
     history: History,
-    arrays: Mapping[str, Any],
-    interruption: Any,
-    show: Any,
+    loading: list[Future[Any]],
+    interruption: Interruption,
+    show: Callable[[History], None],
     room: int,
-) -> Any:
-    """Put the data into Ray's object store and bundle what the steps share."""
+) -> Run:
+    """Put the data into Ray's object store, begin the journal, and bundle what the steps share."""
     import ray
 
     from raygen.execute.run import Run, Worker
 
-    concurrent = plan.experiment.resources.concurrent
-    loader = " ".join(loader_fragments(plan.spec)) + repr(sorted(plan.spec.constants.items()))
-    key = hashlib.sha256(f"{plan.spec.sha} {loader}".encode()).hexdigest()[:16]
-    worker = Worker(key, plan.blueprint.preload(), plan.experiment.resources.cpus_per_trial)
+    arrays = ray.put(loading.pop().result())  # popped, or the driver would keep a copy
+    begin_run(plan, journal, history)
+    resources, folder = plan.experiment.resources, plan.paths.folder.resolve()
+    loader = link(loader_fragments(plan.spec), plan.spec.constants)
+    key = hashlib.sha256(f"{folder} {plan.spec.sha} {loader}".encode()).hexdigest()[:16]
+    worker = Worker(
+        data_key=key,
+        preload=plan.blueprint.preload(),
+        threads=resources.cpus_per_trial,
+        gpus=resources.gpus_per_trial,
+    )
     return Run(
         experiment=plan.experiment,
         blueprint=plan.blueprint,
-        paths=replace(plan.paths, folder=plan.paths.folder.resolve()),
+        paths=RunPaths(folder),
         journal=journal,
         history=history,
-        arrays=ray.put(arrays),
+        arrays=arrays,
         worker=worker,
-        room=room if concurrent == "auto" else min(room, concurrent),
+        room=room if resources.concurrent == "auto" else min(room, resources.concurrent),
         interruption=interruption,
         show=show,
     )
 
 
-def _screen(plan: Plan) -> Any:
+def _screen(plan: Plan) -> Screen:
     from raygen.report.screen import Screen
 
     experiment = plan.experiment
@@ -264,11 +223,3 @@ def _screen(plan: Plan) -> Any:
         top=experiment.rank.top,
         time_budget_s=experiment.search.time_budget,
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)

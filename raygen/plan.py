@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib.util
 import os
 import random
@@ -38,6 +39,13 @@ class Plan:
     paths: RunPaths
 
     @property
+    def space_sha(self) -> str:
+        """Fingerprint of the space: what a run began with must not change under it."""
+        space = self.blueprint.space
+        text = repr((space.layers, sorted(space.training.items()), space.parameters))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
     def spec(self) -> DataSpec:
         """The data set."""
         return self.blueprint.spec
@@ -54,6 +62,7 @@ def plan_run(
     *,
     output: str | None = None,
     run_dir: str | None = None,
+    emits: bool = True,
 ) -> Plan:
     """Read a config and check all of it that needs no training; nothing is written.
 
@@ -62,6 +71,7 @@ def plan_run(
         overrides: ``key.path=value`` pairs, as of ``--set``.
         output: Takes the place of the YAML's ``output``.
         run_dir: Takes the place of ``runs/<name>``.
+        emits: Whether the run will write the output, which is then checked too.
 
     Raises:
         RaygenError: Something cannot be; the message says where, what must hold and what to type.
@@ -86,7 +96,7 @@ def plan_run(
         update={
             "task": experiment.task.model_copy(update={"metric": metric, "dataset": dataset}),
             "model": experiment.model.model_copy(
-                update={} if experiment.model.layers is not None else {"space": space.name}
+                update={} if experiment.model.layers is not None else {"space": _name_of(space)}
             ),
             "output": output or experiment.output,
         }
@@ -105,9 +115,15 @@ def plan_run(
         threads=experiment.resources.cpus_per_trial,
     )
     _check_structures(blueprint)
-    _check_output(completed, "--output" if output else completed.origin.where("output"))
+    if emits:
+        _check_output(completed, "--output" if output else where("output"))
     paths = RunPaths(Path(run_dir) if run_dir else Path("runs") / experiment.name)
     return Plan(experiment=completed, blueprint=blueprint, paths=paths)
+
+
+def _name_of(space: Space) -> str:
+    """What names the space from here: a shipped name, or the path of its file."""
+    return space.origin.file if space.name.endswith((".yaml", ".yml")) else space.name
 
 
 def _check_structures(blueprint: Blueprint) -> None:
@@ -207,6 +223,18 @@ def _check_output(experiment: Experiment, where: str) -> None:
             must="the winner is written there",
             remedy="type --output OTHER.py",
         ) from None
+    if output.is_file() and output.stat().st_size and "found by RayGen" not in _first_line(output):
+        raise RunError(
+            f"{output} is there already, and was not written by RayGen",
+            where=where,
+            must="a file that somebody else wrote is not overwritten",
+            remedy="type --output OTHER.py",
+        )
+
+
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline()
 
 
 def same_but_budget(one: Experiment, other: Experiment) -> str:

@@ -14,6 +14,7 @@ ORDER = (
     ("__main__",),
     ("cli",),
     ("pipeline", "doctor"),
+    ("run_folder",),
     ("plan", "search", "rank", "report"),
     ("execute",),
     ("runs",),

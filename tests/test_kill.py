@@ -98,7 +98,7 @@ def test_a_run_that_is_killed_again_and_again_is_finished_once(tmp_path: Path) -
             break
         kills += 1
         history = History.read(journal)
-        killed_in["rank" if history.searched else "search"] += 1
+        killed_in["rank" if history.searched.trials else "search"] += 1
 
     last = start(tmp_path)
     assert last.wait(timeout=300) == 0, (tmp_path / "said.txt").read_text()

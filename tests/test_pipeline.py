@@ -232,7 +232,8 @@ def test_a_grid_ends_by_itself(generate: Generate, tmp_path: Path) -> None:
 
     history = History.read(tmp_path / "run/journal.jsonl")
     assert [trial.values["width"] for trial in history.trials.values()] == [16, 32, 64]
-    assert history.searched == 9
+    assert history.searched.trials == 9
+    assert history.searched.reason == "nothing new to try"
 
 
 @pytest.mark.slow

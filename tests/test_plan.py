@@ -114,12 +114,16 @@ def test_a_corner_of_the_space_that_cannot_be_built_is_found(planned: Planned) -
 def test_an_output_probe_leaves_nothing(planned: Planned, tmp_path: Path) -> None:
     """That the winner can be written is found out without a trace; an old winner stays."""
     (tmp_path / "out").mkdir()
-    (tmp_path / "model.py").write_text("mine", encoding="utf-8")
+    winner = '"""Digits: a PyTorch network found by RayGen.\n"""\n'
+    (tmp_path / "model.py").write_text(winner, encoding="utf-8")
 
     planned()
     planned(output="out/best.py")
 
     assert list((tmp_path / "out").iterdir()) == []
-    assert (tmp_path / "model.py").read_text(encoding="utf-8") == "mine"
+    assert (tmp_path / "model.py").read_text(encoding="utf-8") == winner
     with pytest.raises(RunError, match="is a folder"):
         planned(output="out")
+    (tmp_path / "model.py").write_text("# mine", encoding="utf-8")
+    with pytest.raises(RunError, match="was not written by RayGen"):
+        planned()

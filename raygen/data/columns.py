@@ -93,9 +93,7 @@ def _describe_text(request: Request, draft: DataSpec, train: pd.DataFrame) -> De
         "TEXT": column,
         "MAX_LENGTH": request.dataset.max_length or LONGEST_TEXT,
     }
-    if draft.source == "csv":
-        constants["AS_TEXT"] = (column,)
-    tokens = _read_inputs(draft, constants, "as_tokens", train)
+    tokens = _read_inputs(draft, constants, "as_tokens", train, as_text=[column])
     if not tokens.any():
         raise request.data_error(f"column {column!r} holds no text", key="task.dataset.text")
     if not request.dataset.max_length:
@@ -132,8 +130,7 @@ def _describe_table(request: Request, draft: DataSpec, train: pd.DataFrame) -> D
     numeric = tuple(name for name in names if _is_numeric(request, train[name]))
     categories = [name for name in names if name not in numeric]
     constants: dict[str, Any] = {"NUMERIC": numeric, "CATEGORIES": dict.fromkeys(categories, 0)}
-    as_text = {"AS_TEXT": tuple(categories)} if draft.source == "csv" else {}
-    x = _read_inputs(draft, constants | as_text, "as_numbers", train)
+    x = _read_inputs(draft, constants, "as_numbers", train, as_text=categories)
     missing = dict(zip([*numeric, *categories], np.isnan(x).any(axis=0), strict=True))
     counts = map(_count_repeated, x.T[len(numeric) :])
     # A column whose values never repeat, such as a name, says nothing of other rows.
@@ -145,18 +142,21 @@ def _describe_table(request: Request, draft: DataSpec, train: pd.DataFrame) -> D
         )
     constants["CATEGORIES"] = kept
     constants["MISSING"] = tuple(name for name in [*numeric, *kept] if missing[name])
-    constants |= {"AS_TEXT": tuple(kept)} if draft.source == "csv" else {}
     constants["WIDTH"] = sum(map(len, (numeric, constants["MISSING"], kept))) + sum(kept.values())
     return (constants["WIDTH"],), constants
 
 
 def _read_inputs(
-    draft: DataSpec, constants: dict[str, Any], function: str, train: pd.DataFrame
+    draft: DataSpec,
+    constants: dict[str, Any],
+    function: str,
+    train: pd.DataFrame,
+    as_text: list[str],
 ) -> np.ndarray:
     """Turn the training rows into numbers, by the functions that the ``model.py`` will have."""
     program = loader_program(replace(draft, constants={**draft.constants, **constants}))
-    if constants.get("AS_TEXT"):  # now that they are known, read these columns as text
-        train, _ = program["cut_test_rows"](program["read_frame"](draft.uri))
+    if draft.source == "csv" and as_text:  # now that they are known, read these columns as text
+        train, _ = program["cut_test_rows"](program["read_frame"](draft.uri, as_text))
     inputs: np.ndarray = program[function](train)
     return inputs
 

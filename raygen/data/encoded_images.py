@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +15,9 @@ LARGEST_SIDE = 128
 """Images of one size are kept as they are up to this many pixels."""
 DEFAULT_SIDE = 64
 """Side of the square to which larger images, and those of several sizes, are brought."""
+
+NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+"""Kinds of files that Pillow knows, but not without other programs turns into pixels."""
 
 
 def image_constants(
@@ -36,12 +40,33 @@ def image_constants(
             with Image.open(file) as image:
                 sizes.add(image.size)
                 modes.add(image.mode)
-        except (OSError, Image.DecompressionBombError) as error:
+        except Exception as error:  # each of Pillow's formats has errors of its own
             raise request.data_error(f"{name} is not an image that can be read") from error
     return {
         "IMAGE_SIZE": _size(request.dataset.image_size, sizes),
         "IMAGE_MODE": "L" if modes <= {"1", "L", "LA"} else "RGB",
     }
+
+
+@functools.cache
+def image_suffixes() -> frozenset[str]:
+    """List how the names of images end that Pillow reads, in lower case."""
+    from PIL import Image
+
+    extensions = Image.registered_extensions()  # this loads all kinds, so it comes first
+    kinds = {*Image.OPEN} - NOT_DECODED
+    return frozenset(suffix for suffix, kind in extensions.items() if kind in kinds)
+
+
+def is_image(file: Path) -> bool:
+    """Tell by its first bytes whether a file is an image, whatever its name."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            return image.format not in NOT_DECODED
+    except Exception:  # each of Pillow's formats has errors of its own
+        return False
 
 
 def image_shape(constants: dict[str, Any]) -> tuple[int, int, int]:

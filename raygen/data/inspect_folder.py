@@ -7,22 +7,32 @@ from pathlib import Path
 
 import numpy as np
 
-from raygen.data.encoded_images import image_constants, image_shape
-from raygen.data.fragments.folder import list_images
+from raygen.data.encoded_images import image_constants, image_shape, image_suffixes, is_image
+from raygen.data.fragments.folder import SUFFIXES
 from raygen.data.fragments.folds import deal
 from raygen.data.request import TEST_SPLITS, Request, near_miss, told
 from raygen.data.spec import DataSpec
+
+NOTES = (".csv", ".json", ".md", ".txt", ".xml", ".yaml", ".yml")
+"""Files that may lie beside the images, one for each; they are not opened."""
+UNREADABLE = (
+    *(".arw", ".cr2", ".cr3", ".dng", ".emf", ".eps", ".heic", ".heif", ".jxl", ".nef", ".ps"),
+    *(".raw", ".svg", ".wmf"),
+)
+"""How the names of images end that Pillow does not read."""
 
 
 def inspect_folder(request: Request, uri: str, source: str) -> DataSpec:
     """Describe ``folder/class/image`` or ``folder/split/class/image`` without decoding the images.
 
     Raises:
-        DataError: There are no such folders, no images in them, or a file that is no image.
+        DataError: There are no such folders, no images in them, a file that is no image, or one
+            that would be passed over although it looks like an image.
     """
     train, test = _find_splits(request, Path(uri))
     if train and not test:  # the only split there is: its classes are dealt
         uri, train = str(Path(uri) / train[0]), ()
+    _refuse_unread(request, Path(uri), train + test)
     images, test_images = _list_rows(Path(uri), train), _list_rows(Path(uri), test) if test else []
     if not images:
         raise request.data_error(
@@ -33,7 +43,9 @@ def inspect_folder(request: Request, uri: str, source: str) -> DataSpec:
     classes = tuple(sorted({label for _, label in everything}))
     y = np.array([classes.index(label) for _, label in everything])
     is_test = np.arange(len(y)) >= len(images) if test else deal(y, 5, seed=0) == 0
+    suffixes = {file.suffix.lower() for file, _ in everything}
     constants = {"DATA": uri, "CLASSES": classes}
+    constants["SUFFIXES"] = tuple(sorted(suffixes.union(SUFFIXES)))  # the usual ones to predict
     constants |= image_constants(request, ((str(file), file) for file, _ in everything))
     if test:
         constants |= {"TRAIN_SPLIT": "+".join(train), "TEST_SPLIT": test[0]}
@@ -80,15 +92,40 @@ def _no_split(request: Request, key: str, split: str, held: list[str]) -> Except
     )
 
 
+def _refuse_unread(request: Request, root: Path, splits: tuple[str, ...]) -> None:
+    """Refuse an image that would be left out because its name does not end as those of images."""
+    for place in [root / split for split in splits] or [root]:
+        for folder in _folders(place):
+            for file in _files(folder):
+                suffix = file.suffix.lower()
+                if suffix in image_suffixes() or suffix in NOTES:
+                    continue
+                if suffix in UNREADABLE or is_image(file):
+                    raise request.data_error(
+                        f"{file} looks like an image, but is not read by its name",
+                        must=f"must end in one of {told(SUFFIXES)}",
+                        remedy="convert or rename it, or move it away",
+                    )
+
+
 def _list_rows(root: Path, splits: tuple[str, ...]) -> list[tuple[Path, str]]:
     """List images with their class, of the splits or of the folder itself."""
     roots = [root / split for split in splits] or [root]
     folders = [folder for place in roots for folder in _class_folders(place)]
-    return [(file, folder.name) for folder in folders for file in list_images(folder)]
+    return [(file, folder.name) for folder in folders for file in _images(folder)]
 
 
 def _class_folders(root: Path) -> list[Path]:
-    return [folder for folder in _folders(root) if list_images(folder)]
+    return [folder for folder in _folders(root) if _images(folder)]
+
+
+def _images(folder: Path) -> list[Path]:
+    """List images as the loader will, whose SUFFIXES are those found here."""
+    return [file for file in _files(folder) if file.suffix.lower() in image_suffixes()]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
 
 
 def _folders(root: Path) -> list[Path]:

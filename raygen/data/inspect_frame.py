@@ -35,7 +35,7 @@ def inspect_frame(request: Request, uri: str, source: str) -> DataSpec:
         num_rows=0,
         num_test_rows=0,
         input_shape=(),
-        constants={"DATA": uri} | ({"AS_TEXT": ()} if source == "csv" else {}),
+        constants={"DATA": uri},
     )
     frame = _read(request, draft)
     target = _find_target(request, frame)

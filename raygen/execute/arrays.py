@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +22,9 @@ def share_arrays(arrays: Mapping[str, np.ndarray], key: str) -> Path:
         The folder to give to ``map_arrays``.
     """
     folder = _own_scratch() / key
-    if folder.exists():
+    if all((folder / f"{name}.npy").exists() for name in arrays):
         return folder
+    shutil.rmtree(folder, ignore_errors=True)  # what an age-based clean-up of /tmp has left
     draft = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=folder.parent))
     for name, array in arrays.items():
         np.save(draft / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
@@ -33,6 +35,11 @@ def share_arrays(arrays: Mapping[str, np.ndarray], key: str) -> Path:
             file.unlink()
         draft.rmdir()
     return folder
+
+
+def forget_arrays(key: str) -> None:
+    """Remove this node's copy of arrays that no run needs any more."""
+    shutil.rmtree(_own_scratch() / key, ignore_errors=True)
 
 
 def map_arrays(folder: Path) -> dict[str, np.ndarray]:

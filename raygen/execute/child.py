@@ -32,6 +32,7 @@ _OUT_OF_MEMORY = ("outofmemory", "out of memory", "can't allocate memory", "reso
 
 def train_job(job: Job, connection: Connection) -> None:
     """Run a job to its end and send a Message for each epoch; the process ends with it."""
+    os.setsid()  # so that whatever the program starts ends with it
     _die_with_parent()
     _send_output_to(job.log)
     if job.memory_gb is not None:

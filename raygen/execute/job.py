@@ -39,6 +39,6 @@ class Message:
     epoch: int = 0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
-    """Since the job's program was started, or resumed."""
+    """Training time of this and of earlier attempts."""
     error: str = ""
     """The user's own traceback line, and the exception."""

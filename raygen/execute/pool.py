@@ -23,7 +23,7 @@ class PoolWorker:
 
     def __init__(self, arrays: dict[str, Any], worker: Worker) -> None:
         self._data = str(share_arrays(arrays, worker.data_key))
-        self._runner = Runner(worker.preload, threads=worker.threads)
+        self._runner = Runner(worker.preload, threads=worker.threads, gpus=worker.gpus)
 
     def run(self, job: Job) -> Message:
         """Run a job to its end; it goes on from its checkpoint if it was begun before."""

@@ -25,6 +25,7 @@ class Worker:
     preload: tuple[str, ...]
     """Packages that a model.py of this run imports."""
     threads: int
+    gpus: float
 
 
 @dataclass(frozen=True, kw_only=True)

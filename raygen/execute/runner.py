@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from typing import cast
 
 from raygen.execute.child import train_job
 from raygen.execute.job import Job, Message
@@ -22,7 +24,9 @@ class Runner:
     A child is forked in some 20 ms, nothing it does outlives it, and it dies with this process.
     """
 
-    def __init__(self, preload: Sequence[str], *, threads: int) -> None:
+    def __init__(self, preload: Sequence[str], *, threads: int, gpus: float = 0.0) -> None:
+        if not gpus:  # or all trials of a machine would share the first GPU
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([*preload, "raygen.execute.child"])
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -55,8 +59,12 @@ class Runner:
             told = f"no epoch ended within {self._job.hang_timeout_s:g} s (search.hang_timeout)"
             self.stop()
             return Message(state=State.HUNG, error=told)
+        if self._connection not in ready:  # a grandchild may hold the other end open for ever
+            message = self._last_words()
+            self.stop()
+            return message
         try:
-            message: Message = self._connection.recv()
+            message = cast(Message, self._connection.recv())
             if not message.state.is_over():
                 with suppress(OSError):  # it may have said its last word already and be gone
                     self._connection.send(None)
@@ -81,8 +89,10 @@ class Runner:
 
     def stop(self) -> None:
         """End the running job, if there is one, and wait until its process is gone."""
-        if self._process is not None:
+        if self._process is not None and self._process.pid is not None:
             self._process.kill()
+            with suppress(ProcessLookupError):  # what it has started; it leads their group
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._join()
 
     def _join(self) -> None:

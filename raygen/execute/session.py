@@ -21,6 +21,8 @@ _SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # and our own screen: Tune's banner would go to standard output
+    "RAY_AIR_NEW_OUTPUT": "0",
     # a trial that is told to stop in the middle of an epoch is ended after so many seconds
     "TUNE_FORCE_TRIAL_CLEANUP_S": "3",
 }

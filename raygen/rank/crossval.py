@@ -28,7 +28,7 @@ def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
         ((trial.trial_id, fold), run.job(trial.trial_id, fold=fold))
         for fold in folds
         for trial in chosen
-        if (trial.trial_id, fold) not in run.history.folds
+        if not _is_done(run, trial.trial_id, fold)
     ]
     for (trial_id, fold), message in pool.run(jobs):
         _record_fold(run, trial_id, fold, message)
@@ -37,14 +37,24 @@ def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
     entries = rank_entries(run.history, [t.trial_id for t in chosen], num_folds=len(folds))
     if not entries:
         errors = [result.error for result in run.history.folds.values() if result.error]
-        raise TrialError("no candidate could be scored on all folds", must=f"{errors[-1]}")
+        raise TrialError(
+            "no candidate could be scored on all folds" if chosen else "no trial has a score yet",
+            must=f"the last one said: {errors[-1]}" if errors else "",
+            remedy=f"see {run.paths.folder}/trials/*/log.txt" if chosen else "type raygen search",
+        )
     return entries
+
+
+def _is_done(run: Run, trial_id: str, fold: int) -> bool:
+    """Whether a fold needs no training; one whose worker was lost is tried by the next command."""
+    result = run.history.folds.get((trial_id, fold))
+    return result is not None and result.state is not State.LOST
 
 
 def best_trials(run: Run) -> list[TrialRecord]:
     """The trials to rank: those trained longest, and of these the best scores."""
     sign = 1 if METRICS[run.blueprint.metric] == "max" else -1
-    scored = [t for t in run.history.trials.values() if t.curve and not t.state.has_failed()]
+    scored = [trial for trial in run.history.trials.values() if trial.is_scored()]
     scored.sort(key=lambda trial: (-trial.epoch, -sign * trial.curve[-1]))
     return scored[: run.experiment.rank.top]
 

@@ -101,7 +101,9 @@ class Screen:
 
     def show(self, history: History) -> None:
         """Take notice of an event; costs nothing."""
-        phase: Literal["search", "rank"] = "rank" if history.searched >= self._trials else "search"
+        phase: Literal["search", "rank"] = (
+            "rank" if history.searched.trials >= self._trials else "search"
+        )
         if phase != self._phase:
             self._phase, self._pace = phase, _Pace(self._work(history, phase)[0])
         self._history = history
@@ -153,6 +155,7 @@ class Screen:
             f"search {over}/{self._trials} trials",
             best_text(trials, self._metric),
             states_text(trials, others),
+            f"ended by: {end}" if (end := history.searched.reason) not in ("", "trials") else "",
         )
         return ", ".join(part for part in told if part) if over else ""
 

@@ -19,7 +19,7 @@ class TrialPaths:
 
     @property
     def log(self) -> Path:
-        """What the program printed, all folds one after the other."""
+        """What the program printed; folds that run at the same time are mixed."""
         return self.folder / "log.txt"
 
     def checkpoint(self, fold: int | None) -> Path:

@@ -18,7 +18,7 @@ class State(str, Enum):
     FINISHED = "finished"
     """Trained for all its epochs."""
     STOPPED = "stopped"
-    """Ended early by the scheduler or the time budget."""
+    """Ended early by the scheduler."""
     NAN = "nan"
     """Reported a number that is not finite."""
     ERROR = "error"
@@ -56,6 +56,29 @@ class TrialRecord:
     seconds: float = 0.0
     error: str = ""
 
+    def is_scored(self) -> bool:
+        """Whether it is over and has a score that counts."""
+        return bool(self.curve) and self.state.is_over() and not self.state.has_failed()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """The budget with which a search has come to its end; of no trials: it has not."""
+
+    trials: int = 0
+    time_budget: float | None = 0.0
+    """Seconds; None for no limit."""
+    reason: str = ""
+    """What ended it: trials, time budget, or nothing new to try."""
+
+    def covers(self, trials: int, time_budget: float | None) -> bool:
+        """Whether a search with such a budget has nothing more to do."""
+        if trials > self.trials:
+            return False
+        if self.reason != "time budget" or self.time_budget is None:
+            return True
+        return time_budget is not None and time_budget <= self.time_budget
+
 
 @dataclass(frozen=True, kw_only=True)
 class FoldResult:
@@ -79,8 +102,12 @@ class History:
     folds: dict[tuple[str, int], FoldResult] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
     """Trial id, metrics and seconds of the winner's one look at the test rows."""
-    searched: int = 0
-    """The budget of trials with which the search has come to its end."""
+    searched: Searched = field(default_factory=Searched)
+    """How the search has come to its end."""
+    search_seconds: float = 0.0
+    """Time spent on searching, all sessions together."""
+    _session: tuple[float, float] = (0.0, 0.0)
+    """When the session of the search began, and the search_seconds before it."""
 
     @staticmethod
     def read(path: Path) -> History:
@@ -102,15 +129,23 @@ class History:
             case "trial":
                 record = TrialRecord(**fields)
                 self.trials[record.trial_id] = record
+            case "search":
+                self._session = event["time"], self.search_seconds
             case "report" | "end":
+                self._spend(event.get("time", 0.0))
                 self.trials[fields["trial_id"]] = self._updated(fields)
             case "fold":
                 result = FoldResult(**fields | {"state": State(fields["state"])})
                 self.folds[result.trial_id, result.fold] = result
             case "searched":
-                self.searched = fields["trials"]
+                self.searched = Searched(**fields)
             case "test":
                 self.test = fields
+
+    def _spend(self, time: float) -> None:
+        began, before = self._session
+        if began:
+            self.search_seconds = time - began + before
 
     def _updated(self, fields: Mapping[str, Any]) -> TrialRecord:
         """The trial's record after a report or its end; a repeated epoch counts once."""

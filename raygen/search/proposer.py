@@ -29,16 +29,15 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
     """
 
     def __init__(self, run: Run, strategy: Strategy, deadline: float) -> None:
-        self._sign = 1.0 if METRICS[run.blueprint.metric] == "max" else -1.0
+        self.sign = 1.0 if METRICS[run.blueprint.metric] == "max" else -1.0
         super().__init__(metric="score", mode=METRICS[run.blueprint.metric])
         self._run, self._strategy, self._deadline = run, strategy, deadline
         known = run.history.trials.values()
         self._unfinished = [trial for trial in known if not trial.state.is_over()]
         self._seen = {trial.candidate for trial in known}
-        self._running: dict[str, str] = {}
         strategy.skip(len(known))
         for trial in known:
-            self._tell(trial)
+            self.tell(trial)
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Leave nothing of it in what Ray Tune pickles for a restore; the journal does that."""
@@ -51,20 +50,12 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
         trial = self._unfinished.pop(0) if self._unfinished else self._new_trial()
         if trial is None:
             return str(Searcher.FINISHED)
-        self._running[trial_id] = trial.trial_id
         return {"trial_id": trial.trial_id, "job": self._run.job(trial.trial_id, fold=0)}
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell the strategy how a trial ended, as the journal has it."""
-        if trial_id not in self._running:
-            return
-        trial = self._run.history.trials[self._running.pop(trial_id)]
-        if error:  # its worker died for good, which is journalled after this call
-            self._strategy.tell(dict(trial.values), None)
-        else:
-            self._tell(trial)
+        """Do nothing: Tune says so before the end is journalled; see ``tell``."""
 
     def save(self, checkpoint_path: str) -> None:
         """Leave it to the journal."""
@@ -72,11 +63,12 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
     def restore(self, checkpoint_path: str) -> None:
         """Leave it to the journal."""
 
-    def _tell(self, trial: TrialRecord) -> None:
+    def tell(self, trial: TrialRecord) -> None:
+        """Let the strategy learn from a trial that is over, as the journal has it."""
         if not trial.state.is_over():
             return
         score = None if trial.state.has_failed() else trial.metrics[self._run.blueprint.metric]
-        self._strategy.tell(dict(trial.values), None if score is None else self._sign * score)
+        self._strategy.tell(dict(trial.values), None if score is None else self.sign * score)
 
     def _new_trial(self) -> TrialRecord | None:
         """Ask, render and write the next trial; None when nothing new is proposed any more."""

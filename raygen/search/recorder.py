@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune import Callback
@@ -11,10 +12,10 @@ from raygen.runs.records import State, TrialRecord
 
 
 class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
-    """The one writer of the journal during a search."""
+    """The one writer of the journal during a search; the strategy learns what it has written."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, tell: Callable[[TrialRecord], None]) -> None:
+        self._run, self._tell = run, tell
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
@@ -37,8 +38,9 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Journal a trial whose worker died once too often."""
         if not self._known(trial).state.is_over():
-            told = f"its worker died {trial.num_failures} times (search.retries)"
-            self._end(trial, State.LOST, error=told)
+            last = (str(trial.get_error() or "").strip().splitlines() or [""])[-1]
+            told = f"its worker died {trial.num_failures} times (search.retries): {last}"
+            self._end(trial, State.LOST, error=told[:500])
 
     def _known(self, trial: Any) -> TrialRecord:
         return self._run.history.trials[trial.config["trial_id"]]
@@ -47,3 +49,4 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
         trial_id = trial.config["trial_id"]
         self._run.record("end", trial_id=trial_id, state=state.value, **fields)
         self._run.forget_checkpoint(trial_id, 0)
+        self._tell(self._known(trial))

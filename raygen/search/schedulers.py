@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -16,6 +17,12 @@ class FiniteASHA(AsyncHyperBandScheduler):  # type: ignore[misc]  # Ray has no t
     In Ray's own, a NaN compares false with every cutoff, so the trial goes on to the last rung
     and its NaN enters the cutoffs of the others. Here a trial that failed leaves no trace.
     """
+
+    def recall(self, trial_id: str, rewards: Sequence[float]) -> None:
+        """Put a trial of an earlier session into the rungs it reached; higher is better."""
+        trial = SimpleNamespace(trial_id=trial_id)
+        for epoch, reward in enumerate(rewards, start=1):
+            self._brackets[0].on_result(trial, epoch, reward)
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Stop what has failed, and let Ray decide on the rest."""

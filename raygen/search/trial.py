@@ -40,7 +40,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         assert arrays is not None, "given by tune.with_parameters"
         assert worker is not None, "given by tune.with_parameters"
         self._data = str(share_arrays(arrays, worker.data_key))
-        self._runner = Runner(worker.preload, threads=worker.threads)
+        self._runner = Runner(worker.preload, threads=worker.threads, gpus=worker.gpus)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

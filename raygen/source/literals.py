@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from raygen.errors import SourceError
+
 WIDTH = 100
 
 
@@ -12,7 +14,8 @@ def assignment(name: str, value: Any, *, annotation: str = "") -> str:
     """``NAME = value``, broken over lines where it does not fit into 100 columns."""
     target = f"{name}: {annotation} = " if annotation else f"{name} = "
     text = target + literal(value, column=len(target))
-    assert ast.literal_eval(text.split(" = ", 1)[1]) == value, f"{name} is no literal"
+    if ast.literal_eval(text.split(" = ", 1)[1]) != value:
+        raise SourceError(f"the value of {name} cannot be written as a literal")
     return text
 
 

@@ -167,6 +167,7 @@ class _Builder:
             )
         nodes: list[Node] = []
         for _ in range(times):
+            self.count(path)
             built, shape = self.sequence(entry["of"], shape, f"{path}.of")
             nodes.extend(built)
         return tuple(nodes), shape
@@ -240,9 +241,7 @@ class _Builder:
                 path,
                 must=f"did you mean {near[0]}?" if near else f"known are {', '.join(LAYERS)}",
             )
-        self.num_steps += 1
-        if self.num_steps > _MOST_STEPS:
-            raise self.error(f"the network has more than {_MOST_STEPS} layers", path)
+        self.count(path)
         before: tuple[Node, ...] = ()
         if name == "dense" and shape.kind == "image":
             before, shape = self.layer("flatten", {}, shape, path)
@@ -259,6 +258,12 @@ class _Builder:
                 remedy=error.remedy,
             ) from None
         return (*before, Step(name, resolved, shape, out)), out
+
+    def count(self, path: str) -> None:
+        """Refuse a network, or a repeat around nothing, that would never be built."""
+        self.num_steps += 1
+        if self.num_steps > _MOST_STEPS:
+            raise self.error(f"the network has more than {_MOST_STEPS} layers", path)
 
     def settings(self, name: str, given: object, path: str) -> dict[str, Any]:
         """The layer's settings, references filled in, defaults added and every value checked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from raygen.data.fragments.inputs_image import augment, fit_preprocessing, preprocess
 from raygen.data.inspect import DIGITS_COUNTS
@@ -102,6 +104,38 @@ def test_damaged_npz(ask, tmp_path: Path) -> None:
         ask("image", path=str(tmp_path / "torn.npz"))
 
 
+@pytest.mark.parametrize("names", [("x_train", "y_train", "x_test", "y_test"), ("x", "y")])
+@pytest.mark.parametrize("shape", [(20, 6, 5), (20, 6, 5, 3)])
+def test_npz_in_fortran_order(ask, tmp_path: Path, names, shape) -> None:
+    """However a file lays out its images, they are loaded image after image, with the same values.
+
+    Workers share copies in that order, and sums of another order differ in their last digits.
+    """
+    x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    for order in "CF":
+        columns = [np.asarray(x, order=order), np.arange(20) % 2] * (len(names) // 2)
+        np.savez(tmp_path / f"{order}.npz", **dict(zip(names, columns, strict=True)))
+    np.save(tmp_path / "new.npy", np.asfortranarray(x))
+
+    spec = ask("image", path=str(tmp_path / "F.npz"))
+    arrays, expected = load_arrays(spec), load_arrays(ask("image", path=str(tmp_path / "C.npz")))
+
+    assert all(array.flags.c_contiguous for array in arrays.values())
+    assert all(np.array_equal(arrays[name], expected[name]) for name in expected)
+    assert loader_program(spec)["read_inputs"](str(tmp_path / "new.npy")).flags.c_contiguous
+
+
+def test_digits_to_predict_in_fortran_order(ask, tmp_path: Path) -> None:
+    """Digits to predict lie image after image in memory too."""
+    x = np.arange(5 * 64, dtype=np.uint8).reshape(5, 8, 8)
+    np.save(tmp_path / "new.npy", np.asfortranarray(x))
+
+    read = loader_program(ask("image", name="digits"))["read_inputs"](str(tmp_path / "new.npy"))
+
+    assert read.flags.c_contiguous
+    assert np.array_equal(read[..., 0], x)
+
+
 def test_predicting_from_npy_and_npz(ask, tmp_path: Path) -> None:
     """Images to predict come from a bare array, or from the x of an npz file."""
     x = np.zeros((20, 6, 6), np.uint8)
@@ -118,6 +152,7 @@ def test_folder_of_classes(ask, image_folder: Path) -> None:
     spec = ask("image", path=str(image_folder))
     arrays = load_arrays(spec)
 
+    assert all(array.flags.c_contiguous for array in arrays.values())
     assert spec.classes == ("dark", "light")
     assert spec.input_shape == (6, 8, 3)
     assert (spec.num_rows, spec.num_test_rows) == (8, 2)
@@ -166,6 +201,87 @@ def test_a_file_that_is_no_image(ask, image_folder: Path) -> None:
         ask("image", path=str(image_folder))
 
 
+def _torn(suffix: str) -> bytes:
+    """Encode an image of many shades, and cut off its end."""
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    kind = {".png": "PNG", ".jpeg": "JPEG", ".bmp": "BMP"}[suffix]
+    Image.fromarray(noise).save(buffer, kind)
+    return buffer.getvalue()[:-40]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpeg", ".bmp"])
+@pytest.mark.parametrize("splits", [("",), ("train", "test")], ids=["dealt", "splits"])
+def test_torn_image(ask, image_folder: Path, tmp_path: Path, splits, suffix: str) -> None:
+    """An image whose header is whole and whose pixels are not is named when it is decoded."""
+    for split in splits:
+        shutil.copytree(image_folder, tmp_path / "all" / split, dirs_exist_ok=True)
+    torn = tmp_path / "all" / splits[0] / "light" / f"torn{suffix}"
+    torn.write_bytes(_torn(suffix))
+    spec = ask("image", path=str(tmp_path / "all"))
+
+    with pytest.raises(DataError) as caught:
+        load_arrays(spec)
+
+    assert f"{torn} is not an image that can be read: " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_torn_image_in_parquet(ask, tmp_path: Path, png) -> None:
+    """A torn image of a table is named by its row."""
+    cells = [png(shade) for shade in (0, 250) * 10]
+    cells[7] = _torn(".png")
+    frame = pd.DataFrame({"image": cells, "label": [0, 1] * 10})
+    frame.to_parquet(tmp_path / "images.parquet")
+    spec = ask("image", path=str(tmp_path / "images.parquet"))
+
+    with pytest.raises(DataError, match="image of row 7 is not an image that can be read"):
+        load_arrays(spec)
+
+
+@pytest.mark.parametrize("splits", [("",), ("train", "test")], ids=["dealt", "splits"])
+def test_every_kind_of_image_is_read(ask, image_folder: Path, tmp_path: Path, splits) -> None:
+    """Images count whatever Pillow calls their kind, in capitals too; hidden files do not."""
+    kinds = {"a.jpeg": "JPEG", "b.JPEG": "JPEG", "c.webp": "WEBP", "d.bmp": "BMP", "e.GIF": "GIF"}
+    for name, kind in (kinds | {"f.ppm": "PPM", "g.Tif": "TIFF"}).items():
+        Image.new("RGB", (8, 6), (200, 200, 200)).save(image_folder / "light" / name, kind)
+    (image_folder / "light" / "._a.jpeg").write_bytes(b"what macOS leaves beside an image")
+    for split in splits:
+        shutil.copytree(image_folder, tmp_path / "all" / split, dirs_exist_ok=True)
+
+    spec = ask("image", path=str(tmp_path / "all"))
+    arrays = load_arrays(spec)
+    program = loader_program(spec)
+
+    assert spec.num_rows + spec.num_test_rows == 17 * len(splits)
+    assert (spec.num_rows, spec.num_test_rows) == (len(arrays["x"]), len(arrays["x_test"]))
+    assert np.bincount(arrays["y"]).tolist() == list(spec.class_counts)
+    assert {".gif", ".jpeg", ".jpg", ".ppm", ".webp"} <= set(spec.constants["SUFFIXES"])
+    assert len(program["read_inputs"](str(image_folder / "light"))) == 12
+
+
+@pytest.mark.parametrize("name", ["photo", "photo.jpg_large", "photo.HEIC", "drawing.svg"])
+def test_images_are_not_left_out_in_silence(ask, image_folder: Path, png, name: str) -> None:
+    """A file that looks like an image, by content or name, but would be passed over is told."""
+    (image_folder / "others").mkdir()
+    content = png(3) if name.startswith("photo") else b"<svg/>"
+    (image_folder / "others" / name).write_bytes(content)
+
+    with pytest.raises(DataError, match=rf"others.{name} looks like an image") as caught:
+        ask("image", path=str(image_folder))
+
+    assert str(caught.value).startswith("config.yaml:7: task.dataset.path: ")
+
+
+def test_other_files_beside_images(ask, image_folder: Path) -> None:
+    """Files that are no images may lie in a class folder, and change nothing."""
+    expected = ask("image", path=str(image_folder))
+    for name in ("README", "Thumbs.db", "data.h5", ".hidden", "P3 sizes.txt", "model.py"):
+        (image_folder / "dark" / name).write_bytes(b"\x89HDF\r\n\x1a\n no image")
+
+    assert ask("image", path=str(image_folder)) == expected
+
+
 def test_folder_without_images(ask, tmp_path: Path) -> None:
     """A folder without class folders is refused with what it must hold."""
     with pytest.raises(DataError, match="must hold one folder of images for each class"):
@@ -183,6 +299,7 @@ def test_encoded_images_in_parquet(ask, tmp_path: Path, png, wrap: Callable) -> 
     spec = ask("image", path=str(tmp_path / "images.parquet"))
     arrays = load_arrays(spec)
 
+    assert all(array.flags.c_contiguous for array in arrays.values())
     assert spec.input_shape == (6, 8, 1)
     assert arrays["x"].shape == (14, 6, 8, 1)
     assert (arrays["x_test"][:, 0, 0, 0] == 250 * arrays["y_test"]).all()

@@ -27,6 +27,7 @@ def test_rows_without_target_are_dropped(ask, table_csv: Path) -> None:
     spec = ask("table", path=str(table_csv), target="kind")
     arrays = load_arrays(spec)
 
+    assert all(array.flags.c_contiguous for array in arrays.values())
     assert spec.num_rows + spec.num_test_rows == 39
     assert (spec.num_rows, 6) == arrays["x"].shape
     assert spec.num_test_rows == len(arrays["y_test"]) == 8
@@ -87,6 +88,51 @@ def test_parquet_types(ask, tmp_path: Path) -> None:
     assert spec.constants["MISSING"] == ("count", "wild")
     assert spec.constants["CATEGORIES"] == {"group": 2}
     assert np.isfinite(x[:, [0, 3]]).all()
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_missing_dates(ask, bind, tmp_path: Path, zone) -> None:
+    """A date is a number, and one that is missing is missing."""
+    days = pd.Series(pd.date_range("2020-01-01", periods=40, tz=zone))
+    days[[3, 4, 5, 20, 30]] = pd.NaT
+    frame = pd.DataFrame({"day": days, "wait": days - days[0], "a": range(40), "y": [0, 1] * 20})
+    frame.to_parquet(tmp_path / "days.parquet")
+
+    spec = ask("table", path=str(tmp_path / "days.parquet"))
+    arrays = load_arrays(spec)
+    x = np.concatenate([arrays["x"], arrays["x_test"]])
+    inputs = bind(spec)
+    ready = inputs.preprocess(x, inputs.fit_preprocessing(x))
+
+    assert spec.constants["NUMERIC"] == ("day", "wait", "a")
+    assert spec.constants["MISSING"] == ("day", "wait")
+    assert set(x[np.isnan(x[:, 0]), 2]) == set(x[np.isnan(x[:, 1]), 2]) == {3, 4, 5, 20, 30}
+    assert np.nanmin(x) >= 0
+    assert ready[~np.isnan(x[:, 0]), 0] == pytest.approx(ready[~np.isnan(x[:, 0]), 1], abs=1e-5)
+
+
+@pytest.mark.parametrize("source", ["parquet", "hub"])
+def test_predicting_from_csv(
+    ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """A category of digits hashes alike in a table of any kind and in a csv file to predict."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    codes = ["007", "12", "x1", "08"] * 10
+    frame = pd.DataFrame({"code": codes, "a": range(40), "label": [0, 1, 1, 0] * 10})
+    (tmp_path / "set").mkdir()
+    file = tmp_path / "set" / "train-0.parquet"
+    frame.to_parquet(file)
+    frame[frame["code"] != "x1"].drop(columns="label").to_csv(tmp_path / "new.csv", index=False)
+    spec = ask(
+        "table", **({"path": str(file)} if source == "parquet" else {"name": str(file.parent)})
+    )
+    program = loader_program(spec)
+
+    new = program["read_inputs"](str(tmp_path / "new.csv"))
+
+    assert spec.source == source
+    assert np.array_equal(new, program["read_inputs"](str(file))[(frame["code"] != "x1")])
+    assert program["hash_text"]("007") in new[:, 1]
 
 
 @pytest.mark.parametrize(
@@ -245,6 +291,8 @@ def test_bundled_tables(ask, name: str, rows: int, columns: int, classes: int) -
     assert rows == spec.num_rows + spec.num_test_rows
     assert (spec.num_rows, columns) == arrays["x"].shape
     assert classes == spec.num_classes
+    assert spec.constants["CATEGORIES"] == {}
+    assert all(array.flags.c_contiguous for array in arrays.values())
 
 
 def test_inputs_have_one_width_in_every_fold(ask, bind, table_csv: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from raygen.data.fragments.frame_text import hash_token, tokenize
-from raygen.data.loaders import load_arrays
+from raygen.data.loaders import load_arrays, loader_program
 from raygen.errors import ConfigError, DataError
 
 
@@ -58,6 +58,7 @@ def test_texts_become_rows_of_hashes(ask, reviews: Path) -> None:
     arrays = load_arrays(spec)
     both = np.concatenate([arrays["x"], arrays["x_test"]])
 
+    assert all(array.flags.c_contiguous for array in arrays.values())
     assert spec.input_shape == (16,)
     assert spec.constants["TEXT"] == "review"
     assert spec.classes == ("bad", "good")
@@ -109,6 +110,18 @@ def test_texts_of_digits(ask, tmp_path: Path) -> None:
     x = load_arrays(ask("text", path=str(tmp_path / "codes.csv")))["x"]
 
     assert {hash_token("007"), hash_token("12")} == set(x[:, 0])
+
+
+def test_predicting_texts_of_digits(ask, tmp_path: Path) -> None:
+    """Texts to predict stay as they are written, though the training rows are no csv file."""
+    frame = pd.DataFrame({"text": ["007", "12"] * 10, "label": [0, 1] * 10})
+    frame.to_parquet(tmp_path / "codes.parquet")
+    frame[["text"]].to_csv(tmp_path / "new.csv", index=False)
+    program = loader_program(ask("text", path=str(tmp_path / "codes.parquet")))
+
+    x = program["read_inputs"](str(tmp_path / "new.csv"))
+
+    assert [hash_token("007"), hash_token("12")] * 10 == x[:, 0].tolist()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,13 +64,13 @@ Report = Callable[[dict[str, Any], Callable[[str], None]], None]
 
 def load_data(path: str = DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Load the texts as tokens, and their class numbers: x, y, x_test, y_test."""
-    train, test = cut_test_rows(read_frame(path))
+    train, test = cut_test_rows(read_frame(path, [TEXT]))
     return as_tokens(train), read_target(train), as_tokens(test), read_target(test)
 
 
 def read_inputs(path: str) -> np.ndarray:
     """Read the texts to predict from a file with the same column of texts."""
-    return as_tokens(read_frame(path))
+    return as_tokens(read_frame(path, [TEXT]))
 
 
 def as_tokens(frame: pd.DataFrame) -> np.ndarray:
@@ -97,9 +97,11 @@ def hash_token(token: str) -> int:
     return int.from_bytes(digest, "little") >> 1 | 1
 
 
-def read_frame(path: str) -> pd.DataFrame:
-    """Read a .parquet or a .csv file."""
-    return pd.read_csv(path) if path.endswith(".csv") else pd.read_parquet(path)
+def read_frame(path: str, as_text: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a .parquet file; or a .csv file, some columns as text even if they hold digits."""
+    if path.endswith(".csv"):
+        return pd.read_csv(path, dtype=dict.fromkeys(as_text, str))
+    return pd.read_parquet(path)
 
 
 def cut_test_rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from torch import nn
 DATA = "data/people.csv"
 NUMERIC = ("age", "hours")
 CATEGORIES = {"work": 3, "sex": 2}
-AS_TEXT = ("work",)
 TARGET = "income"
 CLASSES = ["<=50K", ">50K"]
 MISSING = ("hours", "work")
@@ -61,20 +60,21 @@ Report = Callable[[dict[str, Any], Callable[[str], None]], None]
 
 def load_data(path: str = DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Load the rows and their targets: x, y, x_test, y_test."""
-    train, test = cut_test_rows(read_frame(path))
+    train, test = cut_test_rows(read_frame(path, CATEGORIES))
     return as_numbers(train), read_target(train), as_numbers(test), read_target(test)
 
 
 def read_inputs(path: str) -> np.ndarray:
     """Read the rows to predict from a file with the same columns, the target apart."""
-    return as_numbers(read_frame(path))
+    return as_numbers(read_frame(path, CATEGORIES))
 
 
 def as_numbers(frame: pd.DataFrame) -> np.ndarray:
     """Put numbers first, then categories as hashes of their text; NaN where a value is missing."""
     x = np.full((len(frame), len(NUMERIC) + len(CATEGORIES)), np.nan)
     for place, name in enumerate(NUMERIC):
-        x[:, place] = pd.to_numeric(frame[name], errors="coerce")
+        values = frame[name]  # of a missing date, to_numeric makes a number
+        x[:, place] = pd.to_numeric(values, errors="coerce").where(values.notna())
     for place, name in enumerate(CATEGORIES, start=len(NUMERIC)):
         values = frame[name].astype(object)
         hashes = {value: hash_text(str(value)) for value in values.dropna().unique()}
@@ -89,11 +89,11 @@ def hash_text(text: str) -> float:
     return float(int.from_bytes(digest, "little") >> 12)
 
 
-def read_frame(path: str) -> pd.DataFrame:
-    """Read a .csv file, AS_TEXT as text even where it holds digits only; or a .parquet file."""
+def read_frame(path: str, as_text: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a .csv file, some columns as text even if they hold digits; or a .parquet file."""
     if path.endswith(".parquet"):
         return pd.read_parquet(path)
-    return pd.read_csv(path, dtype=dict.fromkeys(AS_TEXT, str))
+    return pd.read_csv(path, dtype=dict.fromkeys(as_text, str))
 
 
 def cut_test_rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -24,4 +24,4 @@ def read_inputs(path: str) -> np.ndarray:
     """Read the images to predict, brightness 0 to 16: a .npy file, or the "x" of a .npz file."""
     arrays = np.load(path)
     x: np.ndarray = arrays if path.endswith(".npy") else arrays["x"]
-    return x.reshape(-1, 8, 8, 1).astype(np.uint8)
+    return x.reshape(-1, 8, 8, 1).astype(np.uint8, order="C")

@@ -11,7 +11,7 @@ from raygen.data.fragments.image_file import read_image
 
 DATA = "data/flowers"
 CLASSES = ("daisy", "rose", "tulip")
-SUFFIXES = (".jpg", ".png")
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def load_data(path: str = DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -30,5 +30,6 @@ def read_inputs(path: str) -> np.ndarray:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """List the images of a folder by the alphabet."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    """List the images of a folder by the alphabet, hidden files apart."""
+    files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
+    return sorted(file for file in files if not file.name.startswith("."))

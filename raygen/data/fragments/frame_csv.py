@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
-AS_TEXT = ("color",)
 
-
-def read_frame(path: str) -> pd.DataFrame:
-    """Read a .csv file, AS_TEXT as text even where it holds digits only; or a .parquet file."""
+def read_frame(path: str, as_text: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a .csv file, some columns as text even if they hold digits; or a .parquet file."""
     if path.endswith(".parquet"):
         return pd.read_parquet(path)
-    return pd.read_csv(path, dtype=dict.fromkeys(AS_TEXT, str))
+    return pd.read_csv(path, dtype=dict.fromkeys(as_text, str))

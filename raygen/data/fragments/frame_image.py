@@ -29,5 +29,8 @@ def read_inputs(path: str) -> np.ndarray:
 
 def as_images(frame: pd.DataFrame) -> np.ndarray:
     """Decode a column of bytes, or of the dicts {"bytes": ...} that the hub writes."""
-    cells = [cell["bytes"] if isinstance(cell, dict) else cell for cell in frame[IMAGE]]
-    return np.stack([read_image(io.BytesIO(cell)) for cell in cells])
+    images = []
+    for row, cell in frame[IMAGE].items():
+        content = cell["bytes"] if isinstance(cell, dict) else cell
+        images.append(read_image(io.BytesIO(content or b""), name=f"{IMAGE} of row {row}"))
+    return np.stack(images)

@@ -20,13 +20,13 @@ MAX_LENGTH = 64
 
 def load_data(path: str = DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Load the texts as tokens, and their class numbers: x, y, x_test, y_test."""
-    train, test = cut_test_rows(read_frame(path))
+    train, test = cut_test_rows(read_frame(path, [TEXT]))
     return as_tokens(train), read_target(train), as_tokens(test), read_target(test)
 
 
 def read_inputs(path: str) -> np.ndarray:
     """Read the texts to predict from a file with the same column of texts."""
-    return as_tokens(read_frame(path))
+    return as_tokens(read_frame(path, [TEXT]))
 
 
 def as_tokens(frame: pd.DataFrame) -> np.ndarray:

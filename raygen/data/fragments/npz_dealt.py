@@ -26,8 +26,8 @@ def read_inputs(path: str) -> np.ndarray:
 
 
 def as_images(x: np.ndarray) -> np.ndarray:
-    """Give grey images their one channel: uint8 (N, H, W, C)."""
-    return x if x.ndim == 4 else x[..., np.newaxis]
+    """Give grey images their one channel: uint8 (N, H, W, C), image after image in memory."""
+    return np.ascontiguousarray(x if x.ndim == 4 else x[..., np.newaxis])
 
 
 def as_classes(y: np.ndarray) -> np.ndarray:

@@ -10,4 +10,4 @@ TARGET = "price"
 
 def read_target(frame: pd.DataFrame) -> np.ndarray:
     """Read the numbers to predict."""
-    return np.asarray(frame[TARGET], np.float64)
+    return np.ascontiguousarray(frame[TARGET], np.float64)

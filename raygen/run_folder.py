@@ -1,0 +1,103 @@
+"""Opens the folder of a run: is it free, is it this experiment's, and what has been done?"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from raygen.config.load import dump_experiment, load_experiment
+from raygen.errors import RunError
+from raygen.plan import Plan, same_but_budget
+from raygen.runs.journal import Journal, read_events
+from raygen.runs.paths import RunPaths
+from raygen.runs.records import History
+
+
+@contextmanager
+def open_run(plan: Plan) -> Iterator[tuple[Journal, History]]:
+    """Lock the run's folder, check that it is this experiment's, and open its journal.
+
+    A run in which nothing ever began leaves nothing behind.
+
+    Raises:
+        RunError: Another process works on it, or it holds another experiment.
+    """
+    paths = plan.paths
+    try:
+        paths.folder.mkdir(parents=True, exist_ok=True)
+        lock = paths.lock.open("w")
+    except OSError as error:
+        raise RunError(
+            f"cannot be written: {error.strerror}",
+            where=str(paths.folder),
+            remedy="type --run-dir OTHER",
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(
+                "another process works on this run",
+                where=str(paths.folder),
+                remedy="wait for it, or type --run-dir OTHER",
+            ) from None
+        history = History().after(read_events(paths.journal))
+        if history.trials:
+            _check_same(plan)
+        journal = Journal(paths.journal)
+        try:
+            yield journal, history
+        finally:
+            journal.close()
+            if not history.metric:
+                _remove_empty(paths)
+
+
+def begin_run(plan: Plan, journal: Journal, history: History) -> None:
+    """Write the complete config and, for a run without trials, what it is a run of."""
+    write_whole(plan.paths.config, dump_experiment(plan.experiment).encode())
+    if not history.trials:
+        event = journal.append(
+            "begin",
+            metric=plan.blueprint.metric,
+            data_sha=plan.spec.sha,
+            space_sha=plan.space_sha,
+        )
+        history.take(event)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def _check_same(plan: Plan) -> None:
+    paths = plan.paths
+    begun = [event for event in read_events(paths.journal) if event["event"] == "begin"][-1]
+    differs = ""
+    if paths.config.exists():
+        differs = same_but_budget(load_experiment(paths.config), plan.experiment)
+    if not differs and begun["data_sha"] != plan.spec.sha:
+        differs = "data set: the content of task.dataset has changed"
+    if not differs and begun["space_sha"] != plan.space_sha:
+        differs = f"search space: {plan.space.name} has changed"
+    if differs:
+        raise RunError(
+            f"it holds a run with another {differs}",
+            where=str(paths.folder),
+            must="a run goes on with what it began with",
+            remedy="type --run-dir OTHER, or give the config another name",
+        )
+
+
+def _remove_empty(paths: RunPaths) -> None:
+    for file in (paths.journal, paths.lock):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):  # something else lies there
+        paths.folder.rmdir()
