@@ -213,7 +213,7 @@ class Resources(Section):
     cpus_per_trial: Annotated[int, Field(ge=1)] = 1
     """CPUs, and so threads, of a trial."""
     gpus_per_trial: Annotated[Number, Field(ge=0)] = 0.0
-    """GPUs of a trial: a part of one, or a whole number."""
+    """GPUs of a trial: a part of one, or a whole number; with 0 a trial sees none."""
     memory_gb_per_trial: Annotated[Number, Field(gt=0)] | None = None
     """Memory in GB above which a trial is stopped; no limit by default."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"

@@ -20,7 +20,6 @@ from raygen.tasks.task import TASKS
 _TABLE: dict[str, Any] = {
     "DATA": "data/people.csv",
     "TARGET": "income",
-    "AS_TEXT": ("work",),
     "NUMERIC": ("age", "hours"),
     "CATEGORIES": {"work": 3, "sex": 2},
     "MISSING": ("hours", "work"),
