@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 
 _PROGRAM = '''
+"""A stub that trains nothing, in place of a network found by RayGen."""
+
 import json
 import os
 import signal

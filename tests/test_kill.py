@@ -20,7 +20,7 @@ from raygen.runs.records import History, State
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 KILLS = 20
-TRIALS, EPOCHS, TOP, FOLDS = 8, 3, 3, 3
+TRIALS, EPOCHS, TOP, FOLDS = 9, 3, 5, 5
 CONFIG = f"""task:
   name: ImageClassification
   dataset: {{name: digits}}
@@ -69,9 +69,27 @@ def start(place: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def has_begun(journal: Path, size: int) -> bool:
-    """Whether the run has written anything since its journal had this size."""
-    return journal.exists() and journal.stat().st_size > size
+def progress(journal: Path) -> int:
+    """How many epochs, ends and folds are journalled."""
+    events = read_events(journal) if journal.exists() else []
+    return sum(event["event"] in ("report", "end", "fold") for event in events)
+
+
+def kill_some_time(place: Path, moment: float) -> bool:
+    """Kill the command so many seconds after it got on by a step; false if it ended before."""
+    journal = place / "runs/digits/journal.jsonl"
+    before, driver = progress(journal), start(place)
+    deadline = time.monotonic() + 120
+    while driver.poll() is None and progress(journal) == before:
+        assert time.monotonic() < deadline, (place / "said.txt").read_text()
+        time.sleep(0.05)
+    time.sleep(moment)
+    over = driver.poll()
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    LEFT.append(driver.pid)
+    assert over in (None, 0), (place / "said.txt").read_text()
+    return over is None
 
 
 def test_a_run_that_is_killed_again_and_again_is_finished_once(tmp_path: Path) -> None:
@@ -80,31 +98,14 @@ def test_a_run_that_is_killed_again_and_again_is_finished_once(tmp_path: Path) -
     journal = tmp_path / "runs/digits/journal.jsonl"
     dice = random.Random(2)
     killed_in: collections.Counter[str] = collections.Counter()
-    kills = 0
-    while kills < KILLS:
-        size = journal.stat().st_size if journal.exists() else 0
-        driver = start(tmp_path)
-        deadline = time.monotonic() + 120
-        while driver.poll() is None and not has_begun(journal, size):
-            assert time.monotonic() < deadline, (tmp_path / "said.txt").read_text()
-            time.sleep(0.02)
-        time.sleep(dice.uniform(0, 1.0))
-        over = driver.poll()
-        driver.send_signal(signal.SIGKILL)
-        driver.wait()
-        LEFT.append(driver.pid)
-        if over is not None:
-            assert over == 0, (tmp_path / "said.txt").read_text()
-            break
-        kills += 1
-        history = History.read(journal)
-        killed_in["rank" if history.searched.trials else "search"] += 1
+    while killed_in.total() < KILLS and kill_some_time(tmp_path, dice.uniform(0, 0.8)):
+        killed_in["rank" if History.read(journal).folds else "search"] += 1
 
     last = start(tmp_path)
     assert last.wait(timeout=300) == 0, (tmp_path / "said.txt").read_text()
 
-    assert killed_in["search"] >= 3, "the moments must cover both steps"
-    assert killed_in["rank"] >= 1, "the moments must cover both steps"
+    assert killed_in["search"] >= 5, "the moments must cover both steps"
+    assert killed_in["rank"] >= 3, "the moments must cover both steps"
     check_journal(journal)
     check_starts(journal)
 
