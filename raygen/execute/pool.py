@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -72,8 +73,7 @@ class Pool:
                     if deaths < self._run.experiment.search.retries:
                         waiting.appendleft((key, job, deaths + 1))
                         continue
-                    told = f"its worker died {deaths + 1} times (search.retries): {error}"
-                    message = Message(state=State.LOST, error=" ".join(told.split())[:500])
+                    message = Message(state=State.LOST, error=_told(error, deaths + 1))
                 yield key, message
 
     def _free_worker(self) -> Any:
@@ -90,3 +90,10 @@ class Pool:
             num_cpus=resources.cpus_per_trial, num_gpus=resources.gpus_per_trial
         )
         return actor.remote(self._run.arrays, self._run.worker)
+
+
+def _told(error: Exception, deaths: int) -> str:
+    """The last line of what Ray says of a dead worker, without its colours."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    last = [line.strip() for line in plain.splitlines() if line.strip()][-1:]
+    return " ".join([f"its worker died {deaths} times (search.retries):", *last])[:500]

@@ -43,7 +43,7 @@ def _asha(max_epochs: int) -> TrialScheduler:
     return FiniteASHA(
         time_attr="epoch",
         max_t=max_epochs,
-        grace_period=max(1, round(max_epochs / 9)),
+        grace_period=math.ceil(max_epochs / 9),  # rounded down, there would be a third rung
         reduction_factor=3,
     )
 
