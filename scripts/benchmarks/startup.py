@@ -58,8 +58,8 @@ def raygen_line() -> str:
         times.setdefault(event["event"], event["time"] - started)
     first = min(times[name] for name in ("report", "end") if name in times)
     return (
-        f"raygen: first epoch after {first:.1f} s = {times['begin']:.1f} s check and lock "
-        f"+ {times['trial'] - times['begin']:.1f} s start Ray, load data, start Tune "
+        f"raygen: first epoch after {first:.1f} s = {times['begin']:.1f} s check, start Ray, load data "
+        f"+ {times['trial'] - times['begin']:.1f} s start Tune "
         f"+ {first - times['trial']:.1f} s start a worker, import torch, first epoch"
     )
 
