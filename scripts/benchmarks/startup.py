@@ -58,7 +58,8 @@ def raygen_line() -> str:
         times.setdefault(event["event"], event["time"] - started)
     first = min(times[name] for name in ("report", "end") if name in times)
     return (
-        f"raygen: first epoch after {first:.1f} s = {times['begin']:.1f} s check, start Ray, load data "
+        f"raygen: first epoch after {first:.1f} s "
+        f"= {times['begin']:.1f} s check, start Ray, load data "
         f"+ {times['trial'] - times['begin']:.1f} s start Tune "
         f"+ {first - times['trial']:.1f} s start a worker, import torch, first epoch"
     )
