@@ -49,6 +49,12 @@ SPACES: dict[str, Space] = {
 CHANGED = {"learning_rate": 0.004, "weight_decay": 0.3, "batch_size": 20}
 
 
+ALSO_SLOW = pytest.mark.parametrize(
+    "framework", ["torch", pytest.param("tensorflow", marks=pytest.mark.slow)], indirect=True
+)
+"""Both frameworks, Keras only when asked for: it compiles a graph for each setting."""
+
+
 @pytest.fixture(params=FRAMEWORKS)
 def framework(request: pytest.FixtureRequest) -> str:
     """Each framework that is installed."""
@@ -91,6 +97,7 @@ def test_resume_equals_replay(framework: str, name: str, tmp_path: Path) -> None
     assert statistics
 
 
+@ALSO_SLOW
 def test_a_setting_that_changes_on_the_way_is_replayed(framework: str, tmp_path: Path) -> None:
     """An entry of SCHEDULE holds from its epoch on, before and after a resume."""
     path, (x, y) = _write(framework, "people", tmp_path), draw_rows(SPECS["people"], 90)
@@ -116,6 +123,7 @@ def test_a_setting_that_changes_on_the_way_is_replayed(framework: str, tmp_path:
     assert changed_from == [2, 3]
 
 
+@ALSO_SLOW
 def test_every_setting_of_the_schedule_matters(framework: str, tmp_path: Path) -> None:
     """Each setting that an entry of SCHEDULE changes is felt from that epoch on."""
     path, (x, y) = _write(framework, "people", tmp_path), draw_rows(SPECS["people"], 90)

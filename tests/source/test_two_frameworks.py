@@ -21,7 +21,7 @@ from raygen.source.structure import count_parameters
 
 keras = pytest.importorskip("keras", reason="needs the extra tensorflow")
 
-NUM_CANDIDATES, NUM_BY_DEFAULT = 200, 28
+NUM_CANDIDATES, NUM_BY_DEFAULT = 200, 20
 _DATA_SETS = {
     "image": ("digits", "clothes", "photos"),
     "tabular": ("people", "wages"),
