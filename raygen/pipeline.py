@@ -88,6 +88,7 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
                 board = _search_and_rank(run, upto)
             finally:
                 forget_arrays(run.worker.data_key)
+        run.forget_checkpoints()  # now that no child is left that could write another
         if interruption:
             raise Interrupted(
                 f"stopped; all that was done is kept in {plan.paths.folder}",

@@ -62,6 +62,16 @@ class Run:
         for folder in (newest, *newest.parent.glob(f"{newest.name}.*")):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def forget_checkpoints(self) -> None:
+        """Remove what children saved after their trial was over.
+
+        A child is an epoch ahead of the scheduler; it may save between the decision to stop it
+        and its end.
+        """
+        for trial in self.history.trials.values():
+            if trial.state.is_over():
+                self.forget_checkpoint(trial.trial_id, 0)
+
     def job(self, trial_id: str, *, fold: int | None) -> Job:
         """The training of a trial's program outside a fold; the worker fills in ``data``."""
         paths = self.paths.trial(trial_id)

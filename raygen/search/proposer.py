@@ -11,7 +11,7 @@ from ray.tune.search import Searcher
 from raygen.errors import SourceError
 from raygen.execute.run import Run
 from raygen.runs.records import TrialRecord
-from raygen.search.strategies import Strategy
+from raygen.search.strategies.strategy import Strategy
 from raygen.source.candidate import Candidate
 from raygen.source.render import render
 from raygen.source.structure import count_parameters
@@ -37,6 +37,7 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
         self._seen = {trial.candidate for trial in known}
         strategy.skip(len(known))
         for trial in known:
+            strategy.begin(int(trial.trial_id), dict(trial.values))
             self.tell(trial)
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
@@ -68,7 +69,7 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
         if not trial.state.is_over():
             return
         score = None if trial.state.has_failed() else trial.metrics[self._run.blueprint.metric]
-        self._strategy.tell(dict(trial.values), None if score is None else self.sign * score)
+        self._strategy.end(int(trial.trial_id), None if score is None else (self.sign * score,))
 
     def _new_trial(self) -> TrialRecord | None:
         """Ask, render and write the next trial; None when nothing new is proposed any more."""
@@ -106,4 +107,5 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
             source_sha=source.sha,
             num_parameters=count_parameters(run.blueprint.structure(candidate)),
         )
+        self._strategy.begin(int(trial_id), dict(candidate.values))
         return run.history.trials[trial_id]

@@ -14,6 +14,7 @@ from raygen.search.proposer import Proposer
 from raygen.search.recorder import Recorder
 from raygen.search.schedulers import SCHEDULERS, FiniteASHA, keep_warm
 from raygen.search.strategies import load_strategy
+from raygen.search.strategies.strategy import Terms
 from raygen.search.trial import Trial
 from raygen.tasks.task import METRICS
 
@@ -48,7 +49,14 @@ def _tune(run: Run, num_trials: int) -> str:
     left_s = math.inf if budget is None else budget - run.history.search_seconds
     deadline = time.monotonic() + left_s
     run.record("search")
-    strategy = load_strategy(config.search.algorithm, run.blueprint.space, config.seed)
+    terms = Terms(
+        space=run.blueprint.space,
+        seed=config.seed,
+        max_epochs=config.search.max_epochs,
+        trials=config.search.trials,
+        workers=run.room,
+    )
+    strategy = load_strategy(config.search.algorithm, terms)
     proposer = Proposer(run, strategy, deadline)
     trainable = tune.with_resources(
         tune.with_parameters(Trial, arrays=run.arrays, worker=run.worker),

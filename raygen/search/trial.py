@@ -45,6 +45,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another trial on this warm worker."""
+        self._runner.stop()  # it may be an epoch ahead of the scheduler that stopped it
         self._job: Job = replace(new_config["job"], data=self._data)
         self._begun = False
         return True

@@ -1,57 +1,63 @@
 """The table of search strategies: who proposes the next candidate.
 
-To add one, write a class with ``ask`` and ``tell`` and name it here.
+To add one, write a subclass of ``Strategy`` in a module of this folder and name it here.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from raygen.config.space import Space
 from raygen.errors import EnvironmentProblem
+from raygen.search.strategies.strategy import Strategy, Terms
 
 
-class Strategy(Protocol):
-    """Proposes values and learns from their scores.
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One strategy: where it is, what it needs, and what it can represent."""
 
-    All its randomness depends on the seed and on how many values it has been asked for, so that
-    a strategy that is told an earlier run's trials goes on as that run would have gone on.
-    """
+    loads: str
+    """``module:class``, imported only when chosen."""
+    package: str = ""
+    """What to install for it, beside what RayGen brings along."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Handed to the class as ``terms.options``."""
+    conditions: bool = True
+    """Whether parameters may depend on others."""
+    choices: bool = True
+    """Whether parameters may be lists of options."""
+    objectives: bool = False
+    """Whether it searches for a Pareto front of several objectives."""
+    acquisitions: tuple[str, ...] = ()
+    """What ``search.acquisition`` may be; the first is the default."""
 
-    def ask(self) -> dict[str, Any] | None:
-        """The active values of the next candidate; None when the space is exhausted."""
 
-    def tell(self, values: dict[str, Any], score: float | None) -> None:
-        """Learn how a candidate did: higher is better; None if it failed.
+_IN = "raygen.search.strategies"
 
-        The values may come from an earlier run and need not have been asked for here.
-        """
-
-    def skip(self, asked: int) -> None:
-        """Go on as if so many candidates had been asked for already."""
-
-
-STRATEGIES: dict[str, str] = {
-    "random": "raygen.search.strategies.random:Random",
-    "grid": "raygen.search.strategies.grid:Grid",
-    "hyperopt": "raygen.search.strategies.hyperopt:Hyperopt",
+STRATEGIES: dict[str, Row] = {
+    "random": Row(loads=f"{_IN}.random:Random", objectives=True),
+    "grid": Row(loads=f"{_IN}.grid:Grid", objectives=True),
+    "hyperopt": Row(loads=f"{_IN}.hyperopt:Hyperopt"),
 }
-"""Name in the YAML to the class, imported only when chosen."""
+"""Name in the YAML to its row."""
 
 
-def load_strategy(name: str, space: Space, seed: int) -> Strategy:
-    """Make a strategy for a space.
+def load_strategy(name: str, terms: Terms) -> Strategy:
+    """Make a strategy for a search.
 
     Raises:
         EnvironmentProblem: Its library is not installed.
     """
-    module, _, attribute = STRATEGIES[name].partition(":")
+    row = STRATEGIES[name]
+    module, _, attribute = row.loads.partition(":")
+    terms = replace(terms, options={**row.options, **terms.options})
     try:
-        strategy: Strategy = getattr(importlib.import_module(module), attribute)(space, seed)
+        strategy: Strategy = getattr(importlib.import_module(module), attribute)(terms)
     except ModuleNotFoundError as error:
         raise EnvironmentProblem(
             f"search.algorithm: {name} needs the package {error.name}",
-            remedy=f"type pip install {error.name}",
+            remedy=f"type pip install {row.package or error.name}",
         ) from error
     return strategy

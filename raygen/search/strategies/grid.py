@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from raygen.config.space import Parameter, Space
+from raygen.config.space import Parameter
+from raygen.search.strategies.strategy import Strategy, Terms, Values
 
 POINTS = 3
 """Values taken from a continuous range."""
 
 
-class Grid:
+class Grid(Strategy):
     """All combinations of active parameters, the last parameter changing fastest."""
 
-    def __init__(self, space: Space, seed: int) -> None:
-        self._candidates = _combinations(space.parameters, {})
+    def __init__(self, terms: Terms) -> None:
+        super().__init__(terms)
+        self._candidates = _combinations(terms.space.parameters, {})
 
-    def ask(self) -> dict[str, Any] | None:
+    def propose(self) -> Values | None:
         """The next combination; None after the last."""
         return next(self._candidates, None)
 
-    def tell(self, values: dict[str, Any], score: float | None) -> None:
-        """Learn nothing."""
-
     def skip(self, asked: int) -> None:
         """Go on behind the combinations of an earlier run."""
+        super().skip(asked)
         for _ in range(asked):
             next(self._candidates, None)
 

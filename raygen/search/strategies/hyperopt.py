@@ -12,42 +12,47 @@ from typing import Any
 import numpy as np
 from hyperopt import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK, Domain, Trials, hp, tpe
 
-from raygen.config.space import Choice, Float, Parameter, Space
+from raygen.config.space import Choice, Float, Parameter
+from raygen.search.strategies.strategy import Scores, Strategy, Terms, Values
 
 _DRAWS = 8
 _GAMMA = 1.0
 """The best ``_GAMMA * sqrt(n)`` of n candidates are the good ones; hyperopt's 0.25 leaves two."""
 
 
-class Hyperopt:
+class Hyperopt(Strategy):
     """TPE after a few random draws: with hyperopt's own 20 the default budget would be random."""
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, terms: Terms) -> None:
+        super().__init__(terms)
         logging.getLogger("hyperopt").setLevel(logging.ERROR)
-        self._space, self._seed, self._asked, self._told = space, seed, 0, 0
-        expressions = {each.name: _expression(each) for each in space.parameters}
+        expressions = {each.name: _expression(each) for each in self.space.parameters}
         self._domain = Domain(lambda _: 0.0, expressions, pass_expr_memo_ctrl=False)
         self._trials = Trials()
+        self._begun: dict[int, Values] = {}
 
-    def ask(self) -> dict[str, Any] | None:
+    def propose(self) -> Values:
         """The point of the highest expected improvement among 24 drawn ones."""
-        self._asked += 1
-        seed = int(np.random.default_rng((self._seed, self._asked)).integers(2**31))
+        seed = int(self.rng().integers(2**31))
         (document,) = tpe.suggest(
-            [self._asked], self._domain, self._trials, seed, n_startup_jobs=_DRAWS, gamma=_GAMMA
+            [self.asked], self._domain, self._trials, seed, n_startup_jobs=_DRAWS, gamma=_GAMMA
         )
         drawn = {
             each.name: _value(each, document["misc"]["vals"][each.name][0])
-            for each in self._space.parameters
+            for each in self.space.parameters
         }
-        return dict(self._space.active(drawn))
+        return self.space.active(drawn)
 
-    def tell(self, values: dict[str, Any], score: float | None) -> None:
+    def begin(self, number: int, values: Values) -> None:
+        """Remember the values until their score is known."""
+        self._begun[number] = values
+
+    def end(self, number: int, scores: Scores | None) -> None:
         """Put a candidate and its loss among the estimator's observations."""
-        number, self._told = self._told, self._told + 1
+        values = self._begun.pop(number)
         points = {
             each.name: [_point(each, values[each.name])] if each.name in values else []
-            for each in self._space.parameters
+            for each in self.space.parameters
         }
         misc = {
             "tid": number,
@@ -56,15 +61,12 @@ class Hyperopt:
             "idxs": {name: [number] * len(found) for name, found in points.items()},
             "vals": points,
         }
-        result = {"status": STATUS_FAIL} if score is None else {"status": STATUS_OK, "loss": -score}
+        failed = {"status": STATUS_FAIL}
+        result = failed if scores is None else {"status": STATUS_OK, "loss": -scores[0]}
         (document,) = self._trials.new_trial_docs([number], [None], [result], [misc])
         document["state"] = JOB_STATE_DONE
         self._trials.insert_trial_doc(document)
         self._trials.refresh()
-
-    def skip(self, asked: int) -> None:
-        """Go on with the seeds behind those of an earlier run."""
-        self._asked += asked
 
 
 def _expression(parameter: Parameter) -> Any:
