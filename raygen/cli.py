@@ -15,10 +15,12 @@ import typer
 
 from raygen import __version__
 from raygen.errors import ConfigError, RaygenError
+from raygen.verbs import add_to
 
 if TYPE_CHECKING:
     from raygen.pipeline import Result
     from raygen.plan import Plan
+    from raygen.runs.paths import RunPaths
 
 app = typer.Typer(
     add_completion=False,
@@ -71,64 +73,36 @@ def rank(run: _Run) -> None:
 
 @app.command()
 def show(
-    run: _Run, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False
+    run: _Run,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PICTURE]...", help="With --plot: only these pictures."),
+    ] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw the search into RUN/plots.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For machines; with --plot the numbers behind it.")
+    ] = False,
 ) -> None:
-    """Print the leaderboard of a run."""
-    from raygen.pipeline import read_leaderboard
+    """Print the leaderboard of a run, or its search before that, and what the trials advise."""
     from raygen.runs.paths import RunPaths
 
-    board = read_leaderboard(RunPaths(run))
-    if as_json:
-        typer.echo(json.dumps(board, ensure_ascii=False))
-    else:
-        _print_leaderboard(board)
-
-
-@app.command()
-def init(
-    task: Annotated[str, typer.Argument(help="For example ImageClassification.")],
-    output: Annotated[Path, typer.Option("--output", help="File to write.")] = Path("config.yaml"),
-) -> None:
-    """Write a commented config.yaml for a task."""
-    from raygen.config.reference import starter_config
-
-    text = starter_config(task)
-    try:
-        with output.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
+    if pictures and not plot:
         raise ConfigError(
-            f"cannot be written: {error.strerror}", where=str(output), remedy="type --output OTHER"
-        ) from None
-    _note(f"{output} written; type raygen generate --config {output}")
+            f"{pictures[0]!r} given",
+            where="raygen show",
+            must="only --plot takes names of pictures",
+            remedy=f"type raygen show {run} --plot {pictures[0]}",
+        )
+    paths = RunPaths(run)
+    if plot:
+        _plot(paths, pictures, as_json)
+    elif paths.leaderboard.exists():
+        _show_ranked(paths, as_json)
+    else:
+        _show_searched(paths, as_json)
 
 
-@app.command()
-def schema() -> None:
-    """Print the JSON Schema of the YAML, for editors."""
-    from raygen.config.reference import json_schema
-
-    typer.echo(json.dumps(json_schema(), indent=2))
-
-
-@app.command()
-def spaces(
-    name: Annotated[str | None, typer.Argument(help="For example image/convnet.")] = None,
-) -> None:
-    """List the shipped search spaces, or tell all about one."""
-    from raygen.config.spaces import list_spaces, load_space
-
-    if name is None:
-        for each in list_spaces():
-            typer.echo(f"{each:20} {load_space(each).description}")
-        return
-    space = load_space(name)
-    size = space.size()
-    typer.echo(f"{space.name}: {space.description}")
-    typer.echo(f"{len(space.parameters)} parameters, {size or 'infinitely many'} candidates\n")
-    for parameter in space.parameters:
-        when = f", when {parameter.when}" if parameter.when else ""
-        typer.echo(f"{parameter.name:18} {parameter.domain!s:26} {parameter.changes}{when}")
+add_to(app)
 
 
 @app.command()
@@ -193,6 +167,7 @@ def _plan_of(run: Path) -> Plan:
 
 def _steps(plan: Plan, upto: str) -> None:
     from raygen.pipeline import run_steps
+    from raygen.runs.paths import RunPaths
 
     result = run_steps(plan, upto=upto)
     if result.leaderboard["entries"]:
@@ -200,6 +175,60 @@ def _steps(plan: Plan, upto: str) -> None:
         _print_outcome(result)
     else:
         _note(f"searched; type raygen rank {result.run_dir}")
+    _print_advice(RunPaths(result.run_dir), err=True)
+
+
+def _show_ranked(paths: RunPaths, as_json: bool) -> None:
+    from raygen.pipeline import read_leaderboard
+
+    board = read_leaderboard(paths)
+    if as_json:
+        typer.echo(json.dumps(board, ensure_ascii=False))
+        return
+    _print_leaderboard(board)
+    _print_advice(paths)
+
+
+def _show_searched(paths: RunPaths, as_json: bool) -> None:
+    from rich.console import Console
+
+    from raygen.report.run_view import read_run
+
+    found = read_run(paths)
+    if as_json:
+        typer.echo(json.dumps(found.board(), ensure_ascii=False))
+        return
+    Console().print(found.table())
+    _print_advice(paths)
+    _note(f"not ranked yet; type raygen rank {paths.folder}")
+
+
+def _plot(paths: RunPaths, pictures: list[str] | None, as_json: bool) -> None:
+    from raygen.report.plots import draw_search, known_names, refusals, search_data
+    from raygen.report.run_view import read_run
+
+    found = read_run(paths)
+    if as_json:
+        data = search_data(found.history, found.space)
+        chosen = {name: data[name] for name in known_names(pictures)} if pictures else data
+        typer.echo(json.dumps(chosen, ensure_ascii=False))
+        return
+    name = found.experiment.name
+    for path in draw_search(
+        found.history, found.space, paths.folder, names=pictures or None, name=name
+    ):
+        typer.echo(path)
+    if reasons := [] if pictures else refusals(found.search).values():
+        _note(f"not drawn: {'; '.join(reasons)}")
+    _print_advice(paths, err=True)
+
+
+def _print_advice(paths: RunPaths, *, err: bool = False) -> None:
+    """What the trials say should be done differently; nothing if they say nothing."""
+    from raygen.report.run_view import advice_lines
+
+    for line in advice_lines(paths):
+        typer.echo(f"advice: {line}", err=err)
 
 
 def _print_leaderboard(board: dict[str, Any]) -> None:
@@ -216,8 +245,9 @@ def _print_outcome(result: Result) -> None:
     best = board["entries"][0]
     test = board["test"].get(board["metric"])
     told = f", test {test:.4g}" if test is not None else ""
-    folds = len(best["folds"])
-    typer.echo(f"{board['metric']} {best['mean']:.4g} ± {best['std']:.2g} over {folds} folds{told}")
+    spread = "" if best["std"] is None else f" ± {best['std']:.2g}"
+    what = f"over {len(best['folds'])} {'repeats' if 'interval' in best else 'folds'}"
+    typer.echo(f"{board['metric']} {best['mean']:.4g}{spread}{f' {what}' if spread else ''}{told}")
     if result.output is None:
         typer.echo(f"leaderboard: {result.run_dir / 'leaderboard.json'}")
         return
@@ -226,12 +256,9 @@ def _print_outcome(result: Result) -> None:
 
 
 def _told(plan: Plan) -> str:
-    spec, size = plan.spec, plan.space.size()
-    outputs = f"{spec.num_classes} classes" if spec.classes else "a value"
-    return (
-        f"{spec.num_rows} training and {spec.num_test_rows} test rows, {outputs}; "
-        f"{plan.space.name} with {size or 'infinitely many'} candidates"
-    )
+    size = plan.space.size()
+    searched = plan.space.name if plan.space.layers else "parameters"
+    return f"{plan.blueprint.told()}; {searched} with {size or 'infinitely many'} candidates"
 
 
 def _note(line: str) -> None:

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raygen.data.loaders import load_arrays, loader_fragments
 from raygen.errors import Interrupted, RunError
-from raygen.fragments import link
 from raygen.plan import Plan, check_framework, plan_run
 from raygen.run_folder import begin_run, open_run, write_whole
 from raygen.runs.journal import Journal
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
+from raygen.search.budget import expected_trials
 
 if TYPE_CHECKING:
     from raygen.execute.run import Run
@@ -72,7 +71,7 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
     from raygen.execute.arrays import forget_arrays  # numpy
     from raygen.execute.session import Interruption, session
 
-    check_framework(plan.experiment)
+    check_framework(plan)
     resources = plan.experiment.resources
     with (
         open_run(plan) as (journal, history),
@@ -80,7 +79,7 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
         _screen(plan) as screen,
         ThreadPoolExecutor(1) as thread,
     ):
-        loading = [thread.submit(load_arrays, plan.spec)]  # while Ray starts
+        loading = [thread.submit(plan.blueprint.load_arrays)]  # while Ray starts
         with session(resources.cpus_per_trial, resources.gpus_per_trial) as room:
             interruption.listen()
             run = _begin(plan, journal, history, loading, interruption, screen.show, room)
@@ -102,9 +101,9 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
 
 
 def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
-    from raygen.execute.pool import Pool
-    from raygen.rank.crossval import crossvalidate, fit_winner
     from raygen.rank.leaderboard import leaderboard_json
+    from raygen.rank.ranking import rank
+    from raygen.rank.repeats import pareto_front
 
     if upto != "rank":
         from raygen.search.run import search  # ray.tune: a second
@@ -112,14 +111,16 @@ def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
         search(run)
     entries = []
     if upto != "search" and not run.interruption:
-        with Pool(run) as pool:
-            entries = crossvalidate(run, pool)
-            if entries and upto == "emit":
-                fit_winner(run, pool, entries[0])
+        entries = rank(run, fits=upto == "emit")
     test = run.history.test
     scored = entries and test.get("trial_id") == entries[0].trial_id
     board = leaderboard_json(
-        run.experiment.name, run.blueprint.metric, entries, test["metrics"] if scored else {}
+        run.experiment.name,
+        run.blueprint.metric,
+        entries,
+        test["metrics"] if scored else {},
+        mode=run.blueprint.objectives[0].mode,
+        front=pareto_front(run.history),
     )
     if entries and not run.interruption:
         write_whole(run.paths.leaderboard, json.dumps(board, indent=2, ensure_ascii=False).encode())
@@ -189,8 +190,8 @@ def _begin(
     arrays = ray.put(loading.pop().result())  # popped, or the driver would keep a copy
     begin_run(plan, journal, history)
     resources, folder = plan.experiment.resources, plan.paths.folder.resolve()
-    loader = link(loader_fragments(plan.spec), plan.spec.constants)
-    key = hashlib.sha256(f"{folder} {plan.spec.sha} {loader}".encode()).hexdigest()[:16]
+    data = f"{plan.blueprint.data_sha} {plan.blueprint.data_text}"
+    key = hashlib.sha256(f"{folder} {data}".encode()).hexdigest()[:16]
     worker = Worker(
         data_key=key,
         preload=plan.blueprint.preload(),
@@ -218,9 +219,9 @@ def _screen(plan: Plan) -> Screen:
     return Screen(
         title=experiment.name,
         metric=plan.blueprint.metric,
-        trials=experiment.search.trials,
+        trials=expected_trials(experiment.search, plan.space),
         max_epochs=experiment.search.max_epochs,
-        folds=experiment.rank.folds,
+        folds=plan.blueprint.folds,
         top=experiment.rank.top,
         time_budget_s=experiment.search.time_budget,
     )

@@ -6,28 +6,19 @@ import errno
 import hashlib
 import importlib.util
 import os
-import random
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from raygen.config.load import load_experiment
 from raygen.config.schema import Experiment
 from raygen.config.space import Space
-from raygen.config.spaces import space_of
-from raygen.data.inspect import inspect
-from raygen.data.spec import DataSpec
 from raygen.errors import EnvironmentProblem, RunError
 from raygen.runs.paths import RunPaths
-from raygen.source.candidate import Candidate
-from raygen.source.frameworks import FRAMEWORKS
-from raygen.source.render import Blueprint
-from raygen.tasks.task import TASKS, metric_of
-
-_SAMPLES = 64
-"""Candidates whose shapes are followed by ``plan_run``."""
+from raygen.search.compatibility import check_checkpoints, check_search, fixed_words
+from raygen.source.blueprint import AnyBlueprint
+from raygen.source.kinds import kind_of, plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +26,7 @@ class Plan:
     """A run that can begin."""
 
     experiment: Experiment
-    blueprint: Blueprint
+    blueprint: AnyBlueprint
     paths: RunPaths
 
     @property
@@ -44,11 +35,6 @@ class Plan:
         space = self.blueprint.space
         text = repr((space.layers, sorted(space.training.items()), space.parameters))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def spec(self) -> DataSpec:
-        """The data set."""
-        return self.blueprint.spec
 
     @property
     def space(self) -> Space:
@@ -77,46 +63,26 @@ def plan_run(
         RaygenError: Something cannot be; the message says where, what must hold and what to type.
     """
     experiment = load_experiment(config, overrides)
-    task = TASKS[experiment.task.name]
-    where = experiment.origin.where
-    metric = metric_of(experiment.task.name, experiment.task.metric, where=where("task.metric"))
-    space = space_of(experiment, default=task.space)
+    kind = kind_of(experiment.task.name)
+    objectives, space = kind.objectives(experiment), kind.space(experiment)
     _check_resources(experiment)
-    spec = inspect(
-        experiment.task.dataset,
-        modality=task.modality,
-        regression=task.predicts == "values",
-        folds=experiment.rank.folds,
-        origin=experiment.origin,
-    )
-    dataset = experiment.task.dataset
-    if "MAX_LENGTH" in spec.constants:
-        dataset = dataset.model_copy(update={"max_length": spec.constants["MAX_LENGTH"]})
+    check_search(experiment, space, objectives)
+    blueprint, task = kind.blueprint(experiment, objectives, space)
+    check_checkpoints(experiment, can_resume=blueprint.can_resume)
+    blueprint.check()
+    by_name = experiment.model.layers is None and space.layers
     completed = experiment.model_copy(
         update={
-            "task": experiment.task.model_copy(update={"metric": metric, "dataset": dataset}),
+            "task": task.model_copy(update={"metric": plain([e.name for e in objectives])}),
             "model": experiment.model.model_copy(
-                update={} if experiment.model.layers is not None else {"space": _name_of(space)}
+                update={"space": _name_of(space)} if by_name or experiment.model.space else {}
             ),
             "output": output or experiment.output,
         }
     ).written_in(experiment.origin)
-    blueprint = Blueprint(
-        name=experiment.name,
-        framework=experiment.framework,
-        task_name=experiment.task.name,
-        task=task,
-        metric=metric,
-        spec=spec,
-        space=space,
-        seed=experiment.seed,
-        folds=experiment.rank.folds,
-        epochs=experiment.search.max_epochs,
-        threads=experiment.resources.cpus_per_trial,
-    )
-    _check_structures(blueprint)
     if emits:
-        _check_output(completed, "--output" if output else where("output"))
+        where = "--output" if output else experiment.origin.where("output")
+        _check_output(completed, where)
     paths = RunPaths(Path(run_dir) if run_dir else Path("runs") / experiment.name)
     return Plan(experiment=completed, blueprint=blueprint, paths=paths)
 
@@ -124,28 +90,6 @@ def plan_run(
 def _name_of(space: Space) -> str:
     """What names the space from here: a shipped name, or the path of its file."""
     return space.origin.file if space.name.endswith((".yaml", ".yml")) else space.name
-
-
-def _check_structures(blueprint: Blueprint) -> None:
-    """Follow the shapes of candidates drawn at random and of the corners of the space.
-
-    Raises:
-        SourceError: A candidate cannot be built.
-    """
-    dice: Any = _Dice(0)
-    for _ in range(_SAMPLES):
-        blueprint.structure(Candidate(blueprint.space.sample(dice)))
-    for end in (0, -1):
-        values = {each.name: each.domain.grid(2)[end] for each in blueprint.space.parameters}
-        blueprint.structure(Candidate(blueprint.space.active(values)))
-
-
-class _Dice(random.Random):
-    """As much of numpy's Generator as a draw needs; loading numpy takes longer than the check."""
-
-    def integers(self, high: int) -> int:
-        """One of 0 ... high - 1."""
-        return self.randrange(high)
 
 
 def _check_resources(experiment: Experiment) -> None:
@@ -171,19 +115,19 @@ def _check_resources(experiment: Experiment) -> None:
             )
 
 
-def check_framework(experiment: Experiment) -> None:
+def check_framework(plan: Plan) -> None:
     """Refuse to run without the framework that the programs are written for.
 
     Raises:
         EnvironmentProblem: It is not installed on this machine.
     """
-    package = FRAMEWORKS[experiment.framework].package
-    if importlib.util.find_spec(package) is None:
-        raise EnvironmentProblem(
-            f"{package} is not installed",
-            where=experiment.origin.where("framework"),
-            remedy=f"type pip install 'raygen[{experiment.framework}]'",
-        )
+    for package in plan.blueprint.packages:
+        if importlib.util.find_spec(package) is None:
+            raise EnvironmentProblem(
+                f"{package} is not installed",
+                where=plan.experiment.origin.where("framework"),
+                remedy=f"type pip install 'raygen[{plan.experiment.framework}]'",
+            )
 
 
 def count_cpus() -> int:
@@ -244,8 +188,9 @@ def same_but_budget(one: Experiment, other: Experiment) -> str:
             return key
     if one.search.max_epochs != other.search.max_epochs:
         return "search.max_epochs"
-    for key in ("algorithm", "scheduler"):
-        if getattr(one.search, key) != getattr(other.search, key):
+    fixed, others = fixed_words(one.search), fixed_words(other.search)
+    for key, value in fixed.items():
+        if value != others[key]:
             return f"search.{key}"
     if one.rank.folds != other.rank.folds:
         return "rank.folds"

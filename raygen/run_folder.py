@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from raygen.config.load import dump_experiment, load_experiment
@@ -63,7 +64,8 @@ def begin_run(plan: Plan, journal: Journal, history: History) -> None:
         event = journal.append(
             "begin",
             metric=plan.blueprint.metric,
-            data_sha=plan.spec.sha,
+            objectives=[asdict(each) for each in plan.blueprint.objectives],
+            data_sha=plan.blueprint.data_sha,
             space_sha=plan.space_sha,
         )
         history.take(event)
@@ -83,8 +85,8 @@ def _check_same(plan: Plan) -> None:
     differs = ""
     if paths.config.exists():
         differs = same_but_budget(load_experiment(paths.config), plan.experiment)
-    if not differs and begun["data_sha"] != plan.spec.sha:
-        differs = "data set: the content of task.dataset has changed"
+    if not differs and begun["data_sha"] != plan.blueprint.data_sha:
+        differs = "data set or program: the content of its files has changed"
     if not differs and begun["space_sha"] != plan.space_sha:
         differs = f"search space: {plan.space.name} has changed"
     if differs:

@@ -319,15 +319,15 @@ def test_show_json_is_the_leaderboard_on_one_line(raygen: Command) -> None:
     assert "手写" in outcome.out
 
 
-def test_show_of_a_run_without_ranks_says_what_to_type(raygen: Command) -> None:
-    """A run that was only searched is not mistaken for none."""
+def test_show_of_a_run_without_trials_says_so(raygen: Command) -> None:
+    """A run that has just begun is not mistaken for none."""
     Path("run").mkdir()
     Path("run/journal.jsonl").touch()
 
     outcome = raygen("show", "run")
 
     assert outcome.code == 2
-    assert outcome.err == "Error: run: it is not ranked yet; type raygen rank run\n"
+    assert outcome.err == "Error: run: no trial has begun yet; wait for the first\n"
 
 
 def test_schema_is_json_schema(raygen: Command) -> None:

@@ -63,7 +63,7 @@ def sweep(one_ray: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     from contextlib import nullcontext
 
     from raygen import pipeline
-    from raygen.search import proposer, run
+    from raygen.search import run
     from raygen.search.strategies.random import Random
 
     monkeypatch.chdir(tmp_path)
@@ -72,16 +72,16 @@ def sweep(one_ray: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     told: list[float | None] = []
 
     class Watched(Random):
-        def tell(self, values: dict[str, Any], score: float | None) -> None:
-            told.append(score)
+        def end(self, number: int, scores: tuple[float, ...] | None) -> None:
+            told.append(None if scores is None else scores[0])
 
-    monkeypatch.setattr(run, "load_strategy", lambda name, space, seed: Watched(space, seed))
+    monkeypatch.setattr(run, "load_strategy", lambda name, terms: Watched(terms))
 
     def go(*bodies: str, upto: str = "emit") -> Sweep:
         Path("config.yaml").write_text(CONFIG, encoding="utf-8")
         waiting = iter(bodies)
         monkeypatch.setattr(
-            proposer, "render", lambda _, candidate: Source(stub(next(waiting)) + f"# {candidate}")
+            Blueprint, "render", lambda _, candidate: Source(stub(next(waiting)) + f"# {candidate}")
         )
         plan = plan_run("config.yaml", [f"search.trials={len(bodies)}"])
         result = pipeline.run_steps(plan, upto=upto)
@@ -151,35 +151,30 @@ def test_candidates_that_cannot_be_built_are_passed_over(
     sweep: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are journalled as refused and count as no trial."""
-    from raygen.search import proposer
 
-    written = proposer.Proposer._written
-    calls = iter(range(100))
-
-    def sometimes(self: Any, candidate: Any) -> Any:
-        if next(calls) % 2 == 0:
+    def sometimes(_: Any, candidate: Any) -> int:
+        if candidate.values["width"] % 2 == 0:
             raise SourceError("too small")
-        return written(self, candidate)
+        return 1
 
-    monkeypatch.setattr(proposer.Proposer, "_written", sometimes)
+    monkeypatch.setattr(Blueprint, "num_parameters", sometimes)
 
-    done = sweep("pass", "pass", upto="search")
+    done = sweep(*["pass"] * 4, upto="search")
 
     events = [event["event"] for event in read_events(done.folder / "journal.jsonl")]
-    assert events.count("refused") >= 2
-    assert len(done.history.trials) == 2
+    assert events.count("refused") >= 1
+    assert len(done.history.trials) == 4
 
 
 def test_a_space_that_cannot_be_built_is_told_in_one_line(
     sweep: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The reason reaches the user through Ray Tune as it was raised."""
-    from raygen.search import proposer
+    """The reason reaches the user, with its place in the config."""
 
     def never(*_: Any) -> Any:
         raise SourceError("too small", where="config.yaml:5: model.layers[0]")
 
-    monkeypatch.setattr(proposer.Proposer, "_written", never)
+    monkeypatch.setattr(Blueprint, "num_parameters", never)
 
-    with pytest.raises(SourceError, match=r"config.yaml:5: model.layers\[0\]: too small"):
+    with pytest.raises(TrialError, match=r"config.yaml:5: model.layers\[0\]: too small"):
         sweep("pass")

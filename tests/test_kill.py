@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from climbing_program import EPOCHS as CLIMBED
+from climbing_program import check_sweep
 
 from raygen.runs.journal import read_events
 from raygen.runs.records import History, State
@@ -34,12 +36,11 @@ rank: {{top: {TOP}, folds: {FOLDS}}}
 # the command line, with programs that take 0.4 s an epoch in place of networks
 DRIVER = """
 from raygen import cli
-from raygen.search import proposer
 from raygen.source.candidate import Source
 from raygen.source.render import Blueprint
 from stub_program import stub
 
-proposer.render = lambda _, candidate: Source(
+Blueprint.render = lambda _, candidate: Source(
     stub(f"time.sleep(0.4); metrics['accuracy'] = {candidate.values['width']} / 1000")
 )
 Blueprint.preload = lambda _: ("numpy",)
@@ -47,7 +48,30 @@ cli.main()
 """
 COMMAND = [sys.executable, "-c", DRIVER, "generate", "--config", "config.yaml"]
 
+# trials that pause, and that go on from each other's checkpoints
+SLEEPERS = 8
+CLIMB = f"""task:
+  name: ImageClassification
+  dataset: {{name: digits}}
+model:
+  layers: [flatten, {{dense: {{units: $width}}}}]
+  parameters:
+    width: {{int: [1, 1000]}}
+    learning_rate: {{float: [0.01, 0.5], log: true}}
+search: {{algorithm: random, trials: {SLEEPERS}, max_epochs: {CLIMBED}}}
+"""
+CLIMBER = """
+from climbing_program import climbing
+from raygen import cli
+from raygen.source.render import Blueprint
 
+Blueprint.render = climbing("time.sleep(0.4)")
+Blueprint.preload = lambda _: ("numpy",)
+cli.main()
+"""
+
+
+STEPS = ("report", "end", "fold", "exploit")
 LEFT: list[int] = []
 """Process groups of drivers that were killed."""
 
@@ -60,25 +84,27 @@ def _clean_up() -> Iterator[None]:
             os.killpg(group, signal.SIGKILL)
 
 
-def start(place: Path) -> subprocess.Popen[bytes]:
+def start(place: Path, command: Sequence[str] = COMMAND) -> subprocess.Popen[bytes]:
     """Type the command."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    own = str(Path(__file__).parent)
+    path = os.pathsep.join([own, os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path}
     with (place / "said.txt").open("ab") as said:
         return subprocess.Popen(
-            COMMAND, cwd=place, env=environment, stdout=said, stderr=said, start_new_session=True
+            command, cwd=place, env=environment, stdout=said, stderr=said, start_new_session=True
         )
 
 
 def progress(journal: Path) -> int:
-    """How many epochs, ends and folds are journalled."""
+    """How many epochs, ends, folds and moves are journalled."""
     events = read_events(journal) if journal.exists() else []
-    return sum(event["event"] in ("report", "end", "fold") for event in events)
+    return sum(event["event"] in STEPS for event in events)
 
 
-def kill_some_time(place: Path, moment: float) -> bool:
+def kill_some_time(place: Path, moment: float, command: Sequence[str] = COMMAND) -> bool:
     """Kill the command so many seconds after it got on by a step; false if it ended before."""
     journal = place / "runs/digits/journal.jsonl"
-    before, driver = progress(journal), start(place)
+    before, driver = progress(journal), start(place, command)
     deadline = time.monotonic() + 120
     while driver.poll() is None and progress(journal) == before:
         assert time.monotonic() < deadline, (place / "said.txt").read_text()
@@ -108,6 +134,30 @@ def test_a_run_that_is_killed_again_and_again_is_finished_once(tmp_path: Path) -
     assert killed_in["rank"] >= 3, "the moments must cover both steps"
     check_journal(journal)
     check_starts(journal)
+
+
+@pytest.mark.parametrize("scheduler", ["asha-promote", "pbt"])
+def test_sleepers_and_movers_survive_every_kill(scheduler: str, tmp_path: Path) -> None:
+    """Who slept sleeps on, a move is made once or never, and each program has its own scores."""
+    (tmp_path / "config.yaml").write_text(CLIMB, encoding="utf-8")
+    words = ["search", "--config", "config.yaml", "--set", f"search.scheduler={scheduler}"]
+    command = [sys.executable, "-c", CLIMBER, *words]
+    dice, kills = random.Random(scheduler), 0
+    while kills < 8 and kill_some_time(tmp_path, dice.uniform(0, 0.6), command):
+        kills += 1
+
+    last = start(tmp_path, command)
+    assert last.wait(timeout=300) == 0, (tmp_path / "said.txt").read_text()
+
+    history = check_sweep(tmp_path / "runs/digits", trials=SLEEPERS)
+    ended_at = [trial.epoch for trial in history.trials.values()]
+    if scheduler == "pbt":
+        assert kills >= 5
+        assert history.exploits
+        assert set(ended_at) == {CLIMBED}
+    else:
+        assert kills >= 3
+        assert set(ended_at) == {1, 3, CLIMBED}
 
 
 def check_journal(journal: Path) -> None:

@@ -105,7 +105,7 @@ def test_names_of_the_schema_are_rows_of_the_tables() -> None:
     assert list(get_args(Search.model_fields["algorithm"].annotation)) == list(STRATEGIES)
     assert list(get_args(Search.model_fields["scheduler"].annotation)) == list(SCHEDULERS)
     assert list(get_args(Experiment.model_fields["framework"].annotation)) == list(FRAMEWORKS)
-    assert list(get_args(TaskName)) == list(TASKS)
+    assert list(get_args(TaskName)) == [*TASKS, "Custom"]
 
 
 @pytest.mark.parametrize(

@@ -290,13 +290,12 @@ def wait_for(fact: Callable[[], object]) -> None:
 SLOW_DRIVER = """
 import sys
 from raygen import cli
-from raygen.search import proposer
 from raygen.source.candidate import Source
 from raygen.source.render import Blueprint
 from stub_program import stub
 
 body = "if epoch == 2 and not (HERE.parents[1] / 'fast').exists(): time.sleep(600)"
-proposer.render = lambda _, candidate: Source(stub(body, epochs=2) + f"# {candidate}")
+Blueprint.render = lambda _, candidate: Source(stub(body, epochs=2) + f"# {candidate}")
 Blueprint.preload = lambda _: ("numpy",)
 cli.main()
 """

@@ -52,7 +52,7 @@ def parse_experiment(values: Mapping[str, Any], *, origin: Origin | None = None)
         experiment = Experiment.model_validate(dict(values)).written_in(origin)
     except ValidationError as error:
         raise refusal(error, origin) from None
-    if experiment.model.layers is not None:
+    if experiment.model.layers is not None or experiment.task.name == "Custom":
         space_of(experiment, default="")
     else:  # a named space is read when it is asked for; what the config adds is checked now
         parse_parameters(experiment.model.parameters, origin=origin.below("model"))

@@ -12,8 +12,8 @@ from typing import Any
 from raygen.config.domain import Choice, Domain, Float, Int, words_of
 from raygen.config.origin import Origin, readable
 from raygen.config.schema import number
-from raygen.config.space import Changes, Condition, Parameter
-from raygen.config.training import TRAINING_SETTINGS
+from raygen.config.space import Changes, Condition, Parameter, Prior
+from raygen.config.training import TRAINING_SETTINGS, TrainingSetting
 from raygen.config.words import did_you_mean, listed, show
 from raygen.errors import ConfigError
 
@@ -24,11 +24,18 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """The words for a domain, each with the further keys it may have."""
 
+_MORE = ("changes", "when", "prior")
+"""Keys that may stand beside every domain."""
+
 _EXAMPLE = "for example `{int: [1, 4]}` or `{choice: [relu, gelu]}`"
 
 
 def parse_parameters(
-    given: object, *, origin: Origin, base: Mapping[str, Parameter] | None = None
+    given: object,
+    *,
+    origin: Origin,
+    base: Mapping[str, Parameter] | None = None,
+    settings: Mapping[str, TrainingSetting] = TRAINING_SETTINGS,
 ) -> dict[str, Parameter]:
     """Read the ``parameters`` of a space.
 
@@ -37,6 +44,7 @@ def parse_parameters(
         origin: Its paths start at ``parameters``.
         base: Parameters that the given ones replace; ``changes`` and ``when`` are taken from them
             where not given.
+        settings: The training settings whose names bind a parameter to what the setting can be.
 
     Raises:
         ConfigError: A name, range, option, step or condition is not possible.
@@ -49,7 +57,8 @@ def parse_parameters(
             remedy="for example `width: {int: [16, 64]}`",
         )
     return {
-        name: _parse(name, each, origin, (base or {}).get(name)) for name, each in given.items()
+        name: _parse(name, each, origin, (base or {}).get(name), settings.get(name))
+        for name, each in given.items()
     }
 
 
@@ -128,7 +137,13 @@ def used_parents(names: Iterable[str], parameters: Mapping[str, Parameter]) -> s
     return used
 
 
-def _parse(name: str, given: object, origin: Origin, base: Parameter | None) -> Parameter:
+def _parse(
+    name: str,
+    given: object,
+    origin: Origin,
+    base: Parameter | None,
+    setting: TrainingSetting | None,
+) -> Parameter:
     path = f"parameters.{readable(name)}"
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         must = "the name of a parameter must be letters, digits and underscores, as in `$width`"
@@ -137,12 +152,11 @@ def _parse(name: str, given: object, origin: Origin, base: Parameter | None) -> 
         given = {"choice": [given]}  # a plain value: the parameter is fixed
     kind = _kind(given, origin, path)
     try:
-        domain = _domain(name, kind, given)
+        domain = _domain(kind, given, setting)
     except ConfigError as error:
         where = origin.where(f"{path}.{kind}")
         told = {"must": error.must, "remedy": error.remedy}
         raise ConfigError(error.problem, where=where, **told) from None
-    setting = TRAINING_SETTINGS.get(name)
     if setting is not None and setting.whole and isinstance(domain, Float):
         raise ConfigError(
             f"{_shown(domain)} given",
@@ -154,15 +168,16 @@ def _parse(name: str, given: object, origin: Origin, base: Parameter | None) -> 
         where, must = origin.where(f"{path}.{kind}"), f"{name} must be {setting.must}"
         raise ConfigError(f"{_shown(domain)} given", where=where, must=must)
     changes = _changes(name, given, origin, base)
-    return Parameter(name, domain, changes, _condition(given, origin, path, base))
+    when, prior = _condition(given, origin, path, base), _prior(given, domain, origin, path)
+    return Parameter(name, domain, changes, when, prior)
 
 
 def _kind(given: Mapping[Any, Any], origin: Origin, path: str) -> str:
     """Find the one word for the domain, and refuse unknown keys beside it."""
     kinds = [kind for kind in _KINDS if kind in given]
-    known = (*_KINDS, "log", "step", "changes", "when")
+    known = (*_KINDS, "log", "step", *_MORE)
     if len(kinds) == 1:
-        known = (kinds[0], *_KINDS[kinds[0]], "changes", "when")
+        known = (kinds[0], *_KINDS[kinds[0]], *_MORE)
     for key in given:
         if key not in known:
             raise ConfigError(
@@ -181,12 +196,11 @@ def _kind(given: Mapping[Any, Any], origin: Origin, path: str) -> str:
     return kinds[0]
 
 
-def _domain(name: str, kind: str, given: Mapping[str, Any]) -> Domain:
+def _domain(kind: str, given: Mapping[str, Any], setting: TrainingSetting | None) -> Domain:
     range_ = given[kind]
     if kind == "choice":
         if not isinstance(range_, (list, tuple)):
             raise ConfigError(f"{show(range_)} given", must="it must be a list of options")
-        setting = TRAINING_SETTINGS.get(name)
         numeric = setting is not None and not setting.options
         return Choice(tuple(number(item) if numeric else item for item in range_))  # type: ignore[misc]
     if not isinstance(range_, (list, tuple)) or len(range_) != 2:
@@ -248,6 +262,32 @@ def _condition(
         must=must,
         remedy="for example `{optimizer: sgd}`",
     )
+
+
+def _prior(given: Mapping[str, Any], domain: Domain, origin: Origin, path: str) -> Prior | None:
+    """Read ``prior: {at: 1e-3, confidence: high}``, or the value alone."""
+    written = given.get("prior")
+    if written is None:
+        return None
+    where = origin.where(f"{path}.prior")
+    fields = dict(written) if isinstance(written, Mapping) else {"at": written}
+    at, confidence = number(fields.pop("at", None)), fields.pop("confidence", "medium")
+    if fields or at is None:
+        problem = f"{show(next(iter(fields)))} given" if fields else "no `at` given"
+        must = "a prior must have `at`, the expected best value, and may have `confidence`"
+        raise ConfigError(problem, where=where, must=must, remedy="for example `prior: {at: 0.1}`")
+    if isinstance(domain, Float) and isinstance(at, int) and not isinstance(at, bool):
+        at = float(at)
+    if not domain.contains(at):
+        must = f"it must be {words_of(domain)}"
+        raise ConfigError(f"at: {show(at)} given", where=where, must=must)
+    match confidence:
+        case "low" | "medium" | "high":
+            return Prior(at, confidence)  # type: ignore[arg-type]  # contains() has seen to it
+        case other:
+            must = "confidence must be one of low, medium, high"
+            remedy = did_you_mean(other, ("low", "medium", "high"))
+            raise ConfigError(f"{show(other)} given", where=where, must=must, remedy=remedy)
 
 
 def _is_value(value: object) -> bool:

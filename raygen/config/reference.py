@@ -14,7 +14,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from raygen.config import schema
-from raygen.config.schema import Dataset, Experiment, Task, TaskName, format_duration
+from raygen.config.schema import (
+    Dataset,
+    Experiment,
+    Model,
+    Task,
+    TaskName,
+    format_duration,
+    section_of,
+)
 from raygen.config.training import TRAINING_SETTINGS
 from raygen.config.words import allowed, did_you_mean, listed, options, show
 from raygen.errors import ConfigError
@@ -147,6 +155,12 @@ _STARTER_DATA = {
     "TabularRegression": {"name": "diabetes"},
     "TextClassification": {"name": "ag_news", "train_split": "train", "test_split": "test"},
 }
+_STARTER_CUSTOM = {
+    "objective": "train.py:train",
+    "metric": "loss",
+    "mode": "min",
+    "parameters": "{learning_rate: {float: [1e-4, 1e-1], log: true}, width: {choice: [16, 32]}}",
+}
 
 
 def _sections() -> list[tuple[str, type[BaseModel]]]:
@@ -163,8 +177,7 @@ def _sections() -> list[tuple[str, type[BaseModel]]]:
 
 def _kind(field: FieldInfo) -> type[BaseModel] | None:
     """Give the section a key holds, if it holds one."""
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return section_of(field.annotation)
 
 
 def _table(path: str, section: type[BaseModel]) -> str:
@@ -216,14 +229,15 @@ def _starter_lines(section: type[BaseModel], task_name: str, indent: str) -> lis
     lines: list[str] = []
     for key, field in section.model_fields.items():
         below = _kind(field)
+        if not _concerns(key, task_name):
+            continue
         if below is not None:
             lines += [f"{indent}{key}:", *_starter_lines(below, task_name, indent + "  ")]
             continue
         value = _starter_value(section, key, field, task_name)
         written = f"{indent}{key}: {value}" if value else f"{indent}# {key}:"
         words = " | ".join(options(field.annotation)) or _first_sentence(section, key)
-        if value or _concerns(key, task_name):
-            lines.append(f"{written:<38}  # {words}")
+        lines.append(f"{written:<38}  # {words}")
     return lines
 
 
@@ -234,12 +248,25 @@ def _starter_value(
         return task_name
     if section is Dataset:
         return _STARTER_DATA[task_name].get(key)
+    if section in (Task, Model) and task_name == "Custom":
+        return _STARTER_CUSTOM.get(key)
     return None if field.get_default() in (None, "", (), {}) else _default(field)
 
 
 def _concerns(key: str, task_name: str) -> bool:
     """Tell whether a key can be given for a task."""
+    if task_name == "Custom":
+        return key not in (
+            "dataset",
+            "command",
+            "framework",
+            "space",
+            "layers",
+            "training",
+            "folds",
+        )
     only = {"image": "Image", "image_size": "Image", "text": "Text", "max_length": "Text"}
+    only |= dict.fromkeys(("objective", "command", "folder", "mode"), "Custom")
     return task_name.startswith((only | {"ignore": "Tabular"}).get(key, ""))
 
 

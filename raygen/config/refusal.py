@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from raygen.config.origin import Origin, join, readable
-from raygen.config.schema import Conflict, Experiment, format_duration
+from raygen.config.schema import Conflict, Experiment, format_duration, section_of
 from raygen.config.words import allowed, did_you_mean, listed, options, show
 from raygen.errors import ConfigError
 
@@ -50,8 +50,7 @@ def _locate(
         if below is not None and isinstance(part, str) and part in below.model_fields:
             section, field = below, below.model_fields[part]
             path = join(path, part)
-            kind = field.annotation
-            below = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+            below = section_of(field.annotation)
         elif isinstance(part, int):
             path = join(path, part)
     return path, below or section, field
@@ -71,15 +70,16 @@ def _unknown_key(key: str, path: str, section: type[BaseModel], origin: Origin) 
 
 def _homes(key: str) -> list[str]:
     """List the paths at which a key is known."""
-    found, waiting = [], [("", _ROOT)]
+    found: list[str] = []
+    waiting: list[tuple[str, type[BaseModel]]] = [("", _ROOT)]
     while waiting:
         path, section = waiting.pop(0)
         for name, field in section.model_fields.items():
             if name == key:
                 found.append(join(path, name))
-            kind = field.annotation
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                waiting.append((join(path, name), kind))
+            below = section_of(field.annotation)
+            if below is not None:
+                waiting.append((join(path, name), below))
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import (
     BaseModel,
@@ -24,7 +24,11 @@ from raygen.config.origin import Origin
 from raygen.config.words import Words
 
 TaskName: TypeAlias = Literal[
-    "ImageClassification", "TabularClassification", "TabularRegression", "TextClassification"
+    "ImageClassification",
+    "TabularClassification",
+    "TabularRegression",
+    "TextClassification",
+    "Custom",
 ]
 
 
@@ -65,6 +69,13 @@ def freeze(value: Any) -> Any:
     return tuple(freeze(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
+def listed_once(value: Any) -> Any:
+    """Take a single text or mapping as a list of one."""
+    if isinstance(value, (str, dict)):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
@@ -87,6 +98,21 @@ Duration: TypeAlias = Annotated[
 Columns: TypeAlias = Annotated[
     tuple[Text, ...], BeforeValidator(freeze), Words("a list of column names")
 ]
+Conditions: TypeAlias = Annotated[
+    tuple[Text, ...], BeforeValidator(freeze), Words("a list of conditions such as `width <= 64`")
+]
+Known: TypeAlias = Annotated[
+    tuple[Text | dict[str, Any], ...],
+    BeforeValidator(listed_once),
+    Words("a list of folders, storages and mappings of values"),
+]
+Metrics: TypeAlias = Annotated[
+    Text | tuple[Text, ...], BeforeValidator(freeze), Words("a name or a list of names")
+]
+Mode: TypeAlias = Literal["max", "min"]
+Modes: TypeAlias = Annotated[
+    Mode | tuple[Mode, ...], BeforeValidator(freeze), Words("max or min, or a list of them")
+]
 Layers: TypeAlias = Annotated[tuple[Any, ...], BeforeValidator(freeze), Words("a list of layers")]
 Values: TypeAlias = Annotated[dict[str, Any], BeforeValidator(freeze)]
 
@@ -95,6 +121,12 @@ class Section(BaseModel):
     """A mapping of the YAML: no key but the known ones, no silent change of type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+
+def section_of(annotation: Any) -> type[Section] | None:
+    """Give the section that a key holds, which may also be left out; None if it holds none."""
+    kinds = (annotation, *get_args(annotation))
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, Section)), None)
 
 
 class Dataset(Section):
@@ -139,16 +171,67 @@ class Task(Section):
 
     name: Annotated[TaskName, Field(examples=["ImageClassification"])]
     """What kind of problem it is."""
-    dataset: Annotated[Dataset, Field(examples=["{name: digits}"])]
-    """The data."""
-    metric: Text | None = None
-    """Score to search and rank by; its direction is known. By default the usual one of the task."""
+    dataset: Annotated[Dataset | None, Field(examples=["{name: digits}"])] = None
+    """The data; must be given for all tasks but Custom, which reads its own."""
+    objective: Annotated[Text | None, Field(examples=["train.py:train"])] = None
+    """Custom only: a function of your own, as `path/to/file.py:function`. It is called with the
+    parameters, and with `report` and `resume` if it has arguments of these names."""
+    command: Annotated[Text | None, Field(examples=["python train.py --lr {lr}"])] = None
+    """Custom only: a command of your own, with `{parameter}` for values, that prints its metrics as
+    lines of JSON. It is started without a shell."""
+    folder: Text | None = None
+    """Custom only: where the file of the objective lies and the command runs. By default the folder
+    of the config."""
+    metric: Metrics | None = None
+    """Score to search and rank by; its direction is known. By default the usual one of the task;
+    for Custom it must be given. With a list the search is for a Pareto front, and the first ranks;
+    `num_parameters` and `seconds` may follow a score."""
+    mode: Modes | None = None
+    """Custom only: whether more or less of the metric is better. By default min for names such as
+    loss, error or rmse."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names in ``metric``; none if it is not given."""
+        return (self.metric,) if isinstance(self.metric, str) else self.metric or ()
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The directions in ``mode``; none if it is not given."""
+        return (self.mode,) if isinstance(self.mode, str) else self.mode or ()
+
+    @property
+    def rows(self) -> Dataset:
+        """The data of a task that has some."""
+        assert self.dataset is not None, "only Custom has no data set, and does not ask for one"
+        return self.dataset
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Task:
+        if self.name != "Custom":
+            for key in ("objective", "command", "folder", "mode"):
+                if getattr(self, key) is not None:
+                    must = "only a Custom task may have it"
+                    raise Conflict(key, f"given for {self.name}", must, "remove it")
+            if self.dataset is None:
+                must = f"it must be a mapping with the keys {', '.join(Dataset.model_fields)}"
+                raise Conflict("dataset", "missing", must, "for example `dataset: {name: digits}`")
+            return self
+        if self.dataset is not None:
+            must = "a Custom task reads its own data"
+            raise Conflict("dataset", "given for Custom", must, "remove it")
+        if (self.objective is None) == (self.command is None):
+            given = "neither objective nor command" if self.command is None else "both"
+            must = "a Custom task must have either an `objective` or a `command`"
+            key = "" if self.command is None else "command"
+            raise Conflict(key, f"{given} given", must, "for example `objective: train.py:train`")
+        return self
 
     @model_validator(mode="after")
     def _uses_every_key(self) -> Task:
         kinds = {"image": "Image", "image_size": "Image", "text": "Text", "max_length": "Text"}
         for key, kind in (kinds | {"ignore": "Tabular"}).items():
-            if getattr(self.dataset, key) and not self.name.startswith(kind):
+            if getattr(self.dataset, key, None) and not self.name.startswith(kind):
                 article = "an" if kind == "Image" else "a"
                 must = f"only {article} {kind} task may have it"
                 raise Conflict(f"dataset.{key}", f"given for {self.name}", must, "remove it")
@@ -182,16 +265,64 @@ class Model(Section):
 class Search(Section):
     """How candidates are found and how long they train."""
 
-    algorithm: Literal["random", "grid", "hyperopt"] = "hyperopt"
+    algorithm: Literal[
+        "random",
+        "grid",
+        "sobol",
+        "hyperopt",
+        "hyperopt-adaptive",
+        "hyperopt-anneal",
+        "skopt-gp",
+        "skopt-trees",
+        "skopt-boosting",
+        "bayesopt",
+        "optuna-tpe",
+        "optuna-gp",
+        "optuna-cmaes",
+        "optuna-nsga2",
+        "optuna-nsga3",
+        "evolution",
+        "reinforce",
+        "bohb",
+        "gp",
+        "auto",
+    ] = "hyperopt"
     """Who proposes the candidates."""
-    scheduler: Literal["fifo", "asha"] = "asha"
+    scheduler: Literal[
+        "fifo",
+        "asha",
+        "asha-promote",
+        "hyperband",
+        "bohb",
+        "median",
+        "pbt",
+        "pb2",
+        "extrapolate",
+        "resources",
+    ] = "asha"
     """Who stops the weak ones early; fifo stops none."""
-    trials: Annotated[int, Field(ge=1)] = 20
-    """Candidates to try."""
+    acquisition: Text | None = None
+    """How a model of the scores chooses: EI, LCB, PI, hedge or UCB, where the algorithm has it."""
+    trials: Annotated[int, Field(ge=1)] | None = 20
+    """Candidates to try, those of earlier sessions included; `null` for no limit."""
     max_epochs: Annotated[int, Field(ge=1)] = 20
     """Epochs of a candidate that is never stopped."""
     time_budget: Duration | None = 30 * 60.0
     """Time after which no new trial begins; `null` for no limit."""
+    total_epochs: Annotated[int, Field(ge=1)] | None = None
+    """Epochs of all trials together after which no new trial begins."""
+    target: Number | None = None
+    """Score at which the search ends; of the first metric."""
+    plateau: Annotated[int, Field(ge=1)] | None = None
+    """The search ends when so many trials in a row brought no better score."""
+    repeats: Annotated[int, Field(ge=1)] = 1
+    """How often each candidate is trained, each time with another seed; searched by the mean."""
+    constraints: Conditions = ()
+    """What must hold of a candidate before it is trained, such as `width * depth <= 512` or
+    `num_parameters <= 1e6`."""
+    start_from: Known = ()
+    """What is known already: folders of RayGen or Ray Tune runs, storages of Optuna studies, or
+    mappings of values, which are tried first."""
     hang_timeout: Duration = 10 * 60.0
     """Time without a sign of life after which a trial counts as hung."""
     retries: Annotated[int, Field(ge=0)] = 2
@@ -231,7 +362,8 @@ class Experiment(Section):
     """The whole config file."""
 
     name: str = ""
-    """Name of the run and of its folder `runs/<name>/`. By default that of the data set."""
+    """Name of the run and of its folder `runs/<name>/`. By default that of the data set,
+    or of the file of the objective."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     """Every random choice follows from it."""
     framework: Literal["torch", "tensorflow"] = "torch"
@@ -276,7 +408,7 @@ class Experiment(Section):
     def _has_usable_names(self) -> Experiment:
         if not self.name:
             # the one way to fill a default that depends on another key of a frozen model
-            object.__setattr__(self, "name", _name_of(self.task.dataset))
+            object.__setattr__(self, "name", _name_of(self.task))
         if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
             must = "it must be letters, digits, dots, dashes and underscores (a folder is named so)"
             raise Conflict("name", f"{self.name[:40]!r} given", must)
@@ -285,7 +417,16 @@ class Experiment(Section):
         return self
 
 
-def _name_of(dataset: Dataset) -> str:
-    """Name a run by its data set: ``data/fashion_mnist.npz`` -> ``fashion_mnist``."""
-    last = PurePath(dataset.path or "").stem or (dataset.name or "").split("/")[-1]
+def _name_of(task: Task) -> str:
+    """Name a run by its data set or its program: ``data/fashion_mnist.npz`` -> fashion_mnist."""
+    path = task.objective or _program_of(task.command)
+    last = PurePath(path).stem
+    if task.dataset is not None:
+        last = PurePath(task.dataset.path or "").stem or (task.dataset.name or "").split("/")[-1]
     return re.sub(r"[^\w.-]+", "-", last).strip("-.")[:100] or "run"
+
+
+def _program_of(command: str | None) -> str:
+    """The first word of a command that is the file of a program, else its first word."""
+    words = [word.strip("'\"") for word in (command or "").split()] or [""]
+    return next((word for word in words if PurePath(word).suffix in (".py", ".sh")), words[0])

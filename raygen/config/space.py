@@ -24,10 +24,12 @@ __all__ = [
     "Changes",
     "Choice",
     "Condition",
+    "Confidence",
     "Domain",
     "Float",
     "Int",
     "Parameter",
+    "Prior",
     "Reference",
     "Space",
     "TrainingSetting",
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 Changes = Literal["architecture", "training"]
+Confidence = Literal["low", "medium", "high"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,14 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Prior:
+    """Where its user expects the best value of a parameter, and how surely."""
+
+    at: Value
+    confidence: Confidence = "medium"
+
+
+@dataclass(frozen=True)
 class Parameter:
     """One thing that differs between candidates."""
 
@@ -67,6 +78,8 @@ class Parameter:
     """Whether another value makes another network or only trains it otherwise."""
     when: Condition | None = None
     """When it is active; None for always."""
+    prior: Prior | None = None
+    """What is believed of its best value before the search."""
 
     def is_active(self, values: Mapping[str, Value]) -> bool:
         """Tell whether it is active beside the active values of a candidate."""

@@ -13,9 +13,9 @@ from typing import Any
 from raygen.config.assemble import Draft, assemble
 from raygen.config.document import read_document
 from raygen.config.origin import Origin, readable
-from raygen.config.parameters import parse_parameters
+from raygen.config.parameters import check_condition, in_order, parse_parameters
 from raygen.config.schema import Experiment, freeze
-from raygen.config.space import Space
+from raygen.config.space import Parameter, Space
 from raygen.config.words import did_you_mean, listed, show
 from raygen.errors import ConfigError
 
@@ -49,6 +49,8 @@ def space_of(experiment: Experiment, default: str) -> Space:
         ConfigError: There is no such space, or what is written does not make one.
     """
     model, origin = experiment.model, experiment.origin.below("model")
+    if experiment.task.name == "Custom":
+        return _space_without_layers(experiment)
     if model.layers is not None:
         written = {"layers": model.layers, "training": model.training}
         return _space("config", written | {"parameters": model.parameters}, origin)
@@ -62,8 +64,57 @@ def space_of(experiment: Experiment, default: str) -> Space:
     return assemble(draft, base=base)
 
 
+def _space_without_layers(experiment: Experiment) -> Space:
+    """Give the space of a user's own objective: nothing but parameters, of any name."""
+    model, origin = experiment.model, experiment.origin.below("model")
+    for key in ("layers", "training"):
+        if getattr(model, key):
+            must = "a Custom task has parameters only"
+            raise ConfigError("given for Custom", where=origin.where(key), must=must)
+    base, base_origin, description = _without_layers(experiment)
+    own = parse_parameters(model.parameters, origin=origin, base=base, settings={})
+    parameters = {**base, **own}
+    if not parameters:
+        raise ConfigError(
+            "missing",
+            where=origin.where("parameters"),
+            must="a Custom task must have at least one parameter",
+            remedy="for example `parameters: {lr: {float: [1e-4, 1e-1], log: true}}`",
+        )
+
+    def where(path: str) -> str:
+        return (origin if path.split(".")[1] in own else base_origin).where(path)
+
+    for each in parameters.values():
+        check_condition(each, parameters, where=where)
+    ordered = in_order(parameters, where=where)
+    name = model.space or "config"
+    return Space(name, (), parameters=ordered, origin=base_origin, description=description)
+
+
+def _without_layers(experiment: Experiment) -> tuple[dict[str, Parameter], Origin, str]:
+    """Read the parameters and the description of the named file; none if no file is named."""
+    name, origin = experiment.model.space, experiment.origin
+    if name is None:
+        return {}, origin.below("model"), ""
+    beside = Path(origin.file).parent
+    values, origin = _read(name, where=origin.where("model.space"), beside=beside)
+    for key in ("layers", "training"):
+        if values.get(key):
+            must = "the space of a Custom task has parameters only"
+            raise ConfigError("given for Custom", where=origin.where(key), must=must)
+    parameters = parse_parameters(values.get("parameters") or {}, origin=origin, settings={})
+    return parameters, origin, str(values.get("description") or "")
+
+
 def _load(name_or_path: str | Path, *, where: str, beside: Path) -> Space:
-    """Read a space; a relative path is looked for here, then in the folder ``beside``."""
+    """Read a space with layers."""
+    values, origin = _read(name_or_path, where=where, beside=beside)
+    return _space(str(name_or_path), values, origin)
+
+
+def _read(name_or_path: str | Path, *, where: str, beside: Path) -> tuple[dict[str, Any], Origin]:
+    """Read a space file; a relative path is looked for here, then in the folder ``beside``."""
     name = str(name_or_path)
     if Path(name).suffix in (".yaml", ".yml"):
         path = Path(name) if _is_file(Path(name)) else beside / name
@@ -85,7 +136,7 @@ def _load(name_or_path: str | Path, *, where: str, beside: Path) -> Space:
                 must=f"it must be one of {listed(_KEYS)}",
                 remedy=did_you_mean(key, _KEYS),
             )
-    return _space(name, values, origin)
+    return values, origin
 
 
 def _space(name: str, values: Mapping[str, Any], origin: Origin) -> Space:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
-import json
 import math
 import os
 import resource
 import shutil
 import signal
 import sys
+import sysconfig
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,6 +23,8 @@ from typing import Any
 
 from raygen.execute.arrays import map_arrays
 from raygen.execute.job import Job, Message
+from raygen.execute.pins import pin, read_messages, write_messages
+from raygen.runs.paths import TrialPaths
 from raygen.runs.records import State
 
 _SHARE_FOR_CHECKPOINTS = 0.05
@@ -46,6 +48,11 @@ def train_job(job: Job, connection: Connection) -> None:
         traceback.print_exc()
         state = State.OUT_OF_MEMORY if _is_out_of_memory(error) else State.ERROR
         connection.send(Message(state=state, error=_told(error, job)))
+    except SystemExit as error:  # with a text, it is what the program has to say for itself
+        if not isinstance(error.code, str):
+            raise
+        print(error.code, file=sys.stderr)
+        connection.send(Message(state=State.ERROR, error=error.code.splitlines()[0][:500]))
     except NotFiniteError as error:
         connection.send(error.message)
 
@@ -59,7 +66,7 @@ class NotFiniteError(BaseException):
 
 
 def _train(job: Job, reporter: _Reporter) -> None:
-    earlier = _read_messages(Path(job.checkpoint))
+    earlier = read_messages(_mended(Path(job.checkpoint)))
     for message in earlier:  # its last ones may have been lost with the worker
         reporter.send(message)
         if message.state.is_over():
@@ -74,6 +81,7 @@ def _train(job: Job, reporter: _Reporter) -> None:
         arrays["x"], arrays["y"], job.fold, report=reporter, resume=resume
     )
     if job.fold is not None:
+        reporter.finish()
         return
     inputs = model.to_inputs(model.preprocess(arrays["x_test"], statistics))
     scores = model.evaluate(network, inputs, arrays["y_test"], statistics)
@@ -103,11 +111,12 @@ class _Reporter:
         """Training time of this and of the earlier attempts."""
         return time.monotonic() - self.started + self.seconds_before
 
-    def __call__(self, metrics: dict[str, Any], save: Callable[[str], None]) -> None:
+    def __call__(self, metrics: dict[str, Any], save: Callable[[str], None] | None) -> None:
         """Pass an epoch's metrics on, and save a checkpoint when one is due.
 
         Raises:
             NotFiniteError: The metrics hold a number that is not finite.
+            ValueError: A checkpoint must be saved, and the program has none.
         """
         epoch = int(metrics["epoch"])
         if not all(math.isfinite(v) for v in metrics.values() if isinstance(v, (int, float))):
@@ -119,18 +128,36 @@ class _Reporter:
         last = epoch >= self.job.epochs
         over = last and self.job.fold is not None  # else the test rows are still to be scored
         message = self._message(State.FINISHED if over else State.RUNNING, metrics, "")
-        if last or self._checkpoint_is_due():
+        if save is None:
+            if epoch in self.job.milestones:
+                raise ValueError("the scheduler needs checkpoints: report(metrics, save) must save")
+        elif last or epoch in self.job.milestones or self._checkpoint_is_due():
             self._save(save, message)
+        if self.job.kept and epoch in self.job.milestones:
+            pin(TrialPaths(Path(self.job.checkpoint).parent), epoch)
         self.send(message)
 
+    def finish(self) -> None:
+        """Tell that a program has ended before its last epoch, content with what it has told."""
+        if self.sent and not self.sent[-1].state.is_over():
+            self.send(replace(self.sent[-1], state=State.FINISHED, seconds=self.seconds))
+
     def send(self, message: Message) -> None:
-        """Send, being at most one message ahead of the worker's consent to go on."""
+        """Send, being at most one message ahead of the worker's consent to go on.
+
+        After a milestone nothing is done ahead: its checkpoint is to stay what it is.
+        """
         if self.unanswered and not message.state.is_over():
-            self.connection.recv()
-            self.unanswered -= 1
+            self._wait_for_consent()
         self.connection.send(message)
         self.sent.append(message)
         self.unanswered += 1
+        if message.epoch in self.job.milestones and not message.state.is_over():
+            self._wait_for_consent()
+
+    def _wait_for_consent(self) -> None:
+        self.connection.recv()
+        self.unanswered -= 1
 
     def _message(self, state: State, metrics: dict[str, Any], error: str) -> Message:
         return Message(
@@ -153,8 +180,7 @@ class _Reporter:
         draft = folder.with_name(f"{folder.name}.{os.getpid()}")
         draft.mkdir()
         save(str(draft))
-        text = json.dumps([asdict(each) for each in [*self.sent, message]])
-        (draft / "messages.json").write_text(text, encoding="utf-8")
+        write_messages(draft, [*self.sent, message])
         old = folder.with_name(f"{folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
@@ -165,18 +191,14 @@ class _Reporter:
         self.save_seconds = self.saved_at - started
 
 
-def _read_messages(checkpoint: Path) -> list[Message]:
-    """What an earlier attempt sent up to its checkpoint; empty where there is none."""
+def _mended(checkpoint: Path) -> Path:
+    """A checkpoint, after what a kill in the middle of a save has left is put in order."""
     old = checkpoint.with_name(f"{checkpoint.name}.old")
     if old.exists() and not checkpoint.exists():  # killed between the two renames
         old.rename(checkpoint)
     for draft in checkpoint.parent.glob(f"{checkpoint.name}.*"):  # killed while it saved
         shutil.rmtree(draft, ignore_errors=True)
-    file = checkpoint / "messages.json"
-    if not file.exists():
-        return []
-    messages = json.loads(file.read_text(encoding="utf-8"))
-    return [Message(**fields | {"state": State(fields["state"])}) for fields in messages]
+    return checkpoint
 
 
 def _import_program(path: Path) -> Any:
@@ -213,9 +235,21 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def _told(error: BaseException, job: Job) -> str:
-    """The place in the user's program and the exception, in one line."""
+    """The place in the user's program and the exception, in one line.
+
+    A program may call files of the user's; the innermost of these is then the place.
+    """
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == job.model] or list(frames)
-    place = f"{Path(own[-1].filename).name}:{own[-1].lineno} `{own[-1].line}`: " if own else ""
+    own = [frame for frame in frames if frame.filename == job.model]
+    others = [frame for frame in frames[frames.index(own[0]) :] if _is_own(frame)] if own else []
+    place = ([f for f in others if f.filename != job.model] or own or list(frames))[-1:]
+    told = "".join(f"{Path(f.filename).name}:{f.lineno} `{f.line}`: " for f in place)
     first_line = (str(error).splitlines() or [""])[0]
-    return f"{place}{type(error).__name__}: {first_line}"[:500]
+    return f"{told}{type(error).__name__}: {first_line}"[:500]
+
+
+def _is_own(frame: traceback.FrameSummary) -> bool:
+    """Whether a line is of the user's, and not of an installed package or of Python itself."""
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders.add(str(Path(__file__).parents[1]))
+    return not any(frame.filename.startswith((f"{each}/", "<")) for each in folders)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raygen.runs.records import State
+from raygen.tasks.task import Objective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,20 @@ class Job:
     """Folder to leave the trained weights in; empty for none."""
     memory_gb: float | None = None
     hang_timeout_s: float = 600.0
+    reported: int = 0
+    """Epochs that the driver has heard of; they are not told again."""
+    milestones: tuple[int, ...] = ()
+    """Epochs after which it saves a checkpoint, and waits until it is told to go on."""
+    kept: bool = False
+    """Whether the checkpoints of its newest milestones are kept for other trials."""
+    objectives: tuple[Objective, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """What is known of the program without training it."""
+
+    def scores(self, message: Message) -> tuple[float, ...]:
+        """The objectives after an epoch, higher being better in all of them."""
+        found = {**self.measures, "seconds": message.seconds, **message.metrics}
+        return tuple(each.sign * float(found[each.name]) for each in self.objectives)
 
 
 @dataclass(frozen=True, kw_only=True)

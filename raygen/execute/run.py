@@ -13,7 +13,7 @@ from raygen.execute.session import Interruption
 from raygen.runs.journal import Journal
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
-from raygen.source.render import Blueprint
+from raygen.source.blueprint import AnyBlueprint
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Run:
     """The run that is going on."""
 
     experiment: Experiment
-    blueprint: Blueprint
+    blueprint: AnyBlueprint
     paths: RunPaths
     journal: Journal
     history: History
@@ -57,9 +57,14 @@ class Run:
         self.show(self.history)
 
     def forget_checkpoint(self, trial_id: str, fold: int | None) -> None:
-        """Remove what a job that is over has saved, drafts of a killed child included."""
-        newest = self.paths.trial(trial_id).checkpoint(fold)
-        for folder in (newest, *newest.parent.glob(f"{newest.name}.*")):
+        """Remove what a job that is over has saved, drafts of a killed child included.
+
+        With the search's own fold goes all that was kept for other trials.
+        """
+        paths = self.paths.trial(trial_id)
+        newest = paths.checkpoint(fold)
+        kept = [newest, *newest.parent.glob(f"{newest.name}.*")]
+        for folder in kept if fold != 0 else paths.leftovers:
             shutil.rmtree(folder, ignore_errors=True)
 
     def forget_checkpoints(self) -> None:
@@ -86,4 +91,6 @@ class Run:
             weights=str(self.paths.best / "weights") if fold is None else "",
             memory_gb=self.experiment.resources.memory_gb_per_trial,
             hang_timeout_s=self.experiment.search.hang_timeout,
+            objectives=self.blueprint.objectives,
+            measures=self.history.trials[trial_id].measures,
         )

@@ -39,6 +39,7 @@ class Runner:
         self._process: ForkServerProcess | None = None
         self._connection: Connection | None = None
         self._job: Job | None = None
+        self._holds = False
 
     def start(self, job: Job) -> None:
         """Begin a job; an earlier one is ended first."""
@@ -50,10 +51,15 @@ class Runner:
         self._job = job
 
     def next(self) -> Message:
-        """Wait for the job's next sign of life; after a message that is over, it has ended."""
+        """Wait for the job's next sign of life; after a message that is over, it has ended.
+
+        A job that waits at a milestone is told to go on by this.
+        """
         assert self._process is not None, "start() comes first"
         assert self._connection is not None, "start() comes first"
         assert self._job is not None, "start() comes first"
+        if self._holds:
+            self._consent()
         ready = wait([self._connection, self._process.sentinel], timeout=self._job.hang_timeout_s)
         if not ready:
             told = f"no epoch ended within {self._job.hang_timeout_s:g} s (search.hang_timeout)"
@@ -66,8 +72,9 @@ class Runner:
         try:
             message = cast(Message, self._connection.recv())
             if not message.state.is_over():
-                with suppress(OSError):  # it may have said its last word already and be gone
-                    self._connection.send(None)
+                self._holds = message.epoch in self._job.milestones
+                if not self._holds:
+                    self._consent()
                 return message
         except (EOFError, OSError):  # it died without a word
             message = self._last_words()
@@ -102,6 +109,13 @@ class Runner:
         if self._connection is not None:
             self._connection.close()
         self._process = self._connection = self._job = None
+        self._holds = False
+
+    def _consent(self) -> None:
+        assert self._connection is not None, "next() has checked"
+        self._holds = False
+        with suppress(OSError):  # it may have said its last word already and be gone
+            self._connection.send(None)
 
     def _last_words(self) -> Message:
         assert self._process is not None, "next() has checked"

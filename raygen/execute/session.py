@@ -23,6 +23,8 @@ _SETTINGS = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     # and our own screen: Tune's banner would go to standard output
     "RAY_AIR_NEW_OUTPUT": "0",
+    # what a lost worker leaves is a line in the journal, not a traceback on the screen
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     # a trial that is told to stop in the middle of an epoch is ended after so many seconds
     "TUNE_FORCE_TRIAL_CLEANUP_S": "3",
 }

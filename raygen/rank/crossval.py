@@ -7,8 +7,8 @@ from raygen.execute.job import Job, Message
 from raygen.execute.pool import Pool
 from raygen.execute.run import Run
 from raygen.rank.leaderboard import Entry, rank_entries
+from raygen.rank.repeats import cells_of
 from raygen.runs.records import State, TrialRecord
-from raygen.tasks.task import METRICS
 
 
 def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
@@ -52,11 +52,8 @@ def _is_done(run: Run, trial_id: str, fold: int) -> bool:
 
 
 def best_trials(run: Run) -> list[TrialRecord]:
-    """The trials to rank: those trained longest, and of these the best scores."""
-    sign = 1 if METRICS[run.blueprint.metric] == "max" else -1
-    scored = [trial for trial in run.history.trials.values() if trial.is_scored()]
-    scored.sort(key=lambda trial: (-trial.epoch, -sign * trial.curve[-1]))
-    return scored[: run.experiment.rank.top]
+    """The trials to rank, one of each candidate: those trained longest with the best means."""
+    return [cell.trials[0] for cell in cells_of(run.history)[: run.experiment.rank.top]]
 
 
 def fit_winner(run: Run, pool: Pool, winner: Entry) -> None:

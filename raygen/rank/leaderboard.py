@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from raygen.runs.records import History
-from raygen.tasks.task import METRICS
+from raygen.tasks.task import Mode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +22,15 @@ class Entry:
     source_sha: str
     mean: float
     """Of the metric over the folds."""
-    std: float
-    """Standard deviation over the folds, with k - 1 in the denominator."""
+    std: float | None
+    """Standard deviation over the folds, with k - 1 in the denominator; None of a single score."""
     folds: tuple[float, ...]
+    """The scores; of a task without folds, those of its repeats."""
     num_parameters: int
     seconds: float
     """Training time of all folds together."""
+    interval: tuple[float, float] | None = None
+    """95 % interval of the mean over repeats; None over folds, whose scores are not independent."""
 
 
 def rank_entries(history: History, trial_ids: Sequence[str], *, num_folds: int) -> list[Entry]:
@@ -37,7 +40,7 @@ def rank_entries(history: History, trial_ids: Sequence[str], *, num_folds: int) 
     flatter it.
     """
     metric = history.metric
-    sign = 1 if METRICS[metric] == "max" else -1
+    sign = 1 if history.mode == "max" else -1
     scored = []
     for trial_id in trial_ids:
         results = [result for (tid, _), result in sorted(history.folds.items()) if tid == trial_id]
@@ -53,7 +56,7 @@ def rank_entries(history: History, trial_ids: Sequence[str], *, num_folds: int) 
             Entry(
                 rank=place,
                 trial_id=trial_id,
-                candidate=dict(trial.values),
+                candidate=dict(trial.current),
                 source_sha=trial.source_sha,
                 mean=float(np.mean(values)),
                 std=float(np.std(values, ddof=1)),
@@ -66,13 +69,30 @@ def rank_entries(history: History, trial_ids: Sequence[str], *, num_folds: int) 
 
 
 def leaderboard_json(
-    name: str, metric: str, entries: Sequence[Entry], test: dict[str, Any]
+    name: str,
+    metric: str,
+    entries: Sequence[Entry],
+    test: dict[str, Any],
+    *,
+    mode: Mode,
+    front: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """What ``raygen show --json`` prints and ``leaderboard.json`` holds."""
+    """What ``raygen show --json`` prints and ``leaderboard.json`` holds.
+
+    ``front`` is there only if the search had several objectives.
+    """
     return {
         "name": name,
         "metric": metric,
-        "mode": METRICS[metric],
-        "entries": [asdict(entry) | {"folds": list(entry.folds)} for entry in entries],
+        "mode": mode,
+        "entries": [_plain(entry) for entry in entries],
         "test": test,
+        **({"front": list(front)} if front else {}),
     }
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    """An entry for JSON; an interval is there only where repeats give one."""
+    told = asdict(entry) | {"folds": list(entry.folds)}
+    interval = told.pop("interval")
+    return told if interval is None else told | {"interval": list(interval)}

@@ -101,9 +101,9 @@ class Screen:
 
     def show(self, history: History) -> None:
         """Take notice of an event; costs nothing."""
-        phase: Literal["search", "rank"] = (
-            "rank" if history.searched.trials >= self._trials else "search"
-        )
+        done = history.searched
+        begun = done is not None and (done.trials is None or done.trials >= self._trials)
+        phase: Literal["search", "rank"] = "rank" if begun else "search"
         if phase != self._phase:
             self._phase, self._pace = phase, _Pace(self._work(history, phase)[0])
         self._history = history
@@ -151,11 +151,12 @@ class Screen:
         trials = list(history.trials.values())
         over = sum(trial.state.is_over() for trial in trials)
         others = [state for state in State if state not in (State.RUNNING, State.FINISHED)]
+        end = history.searched.reason if history.searched else ""
         told = (
             f"search {over}/{self._trials} trials",
-            best_text(trials, self._metric),
+            best_text(history),
             states_text(trials, others),
-            f"ended by: {end}" if (end := history.searched.reason) not in ("", "trials") else "",
+            f"ended by: {end}" if end not in ("", "trials") else "",
         )
         return ", ".join(part for part in told if part) if over else ""
 
@@ -164,7 +165,7 @@ class Screen:
         if not results:
             return ""
         line = f"ranking {len(results)}/{self._fold_total(history)} folds"
-        first = fold_standings(results, self._metric)[0]
+        first = fold_standings(history)[0]
         if first.failed:
             return line
         over = f"{first.done} fold{'' if first.done == 1 else 's'}"

@@ -19,12 +19,12 @@ from raygen.report.texts import (
     differing_names,
     duration_text,
     mean_text,
+    measured_text,
     score_decimals,
     score_text,
     values_text,
 )
 from raygen.runs.records import FoldResult, History, State, TrialRecord
-from raygen.tasks.task import METRICS
 
 _MOST_RUNNING = 8
 """Rows for the trials that run; larger machines have more of them than a screen has lines."""
@@ -38,26 +38,49 @@ def leaderboard_table(board: Mapping[str, Any]) -> RenderableType:
     """
     entries, metric = board["entries"], board["metric"]
     better = "higher" if board["mode"] == "max" else "lower"
-    title = f"{board['name']}: {metric} by cross-validation, {better} is better"
+    title = f"{board['name']}: {metric} {measured_text(board)}, {better} is better"
     table = _table(title=Text(title, style="bold"), caption=_test_caption(board))
-    for header in ("#", "trial", metric, "folds", "params", "seconds"):
+    spreads = [math.nan if entry["std"] is None else entry["std"] for entry in entries]
+    # repeats of different candidates may spread very differently: the best is told exactly
+    decimals = score_decimals(spreads[:1] if _has_intervals(board) else spreads)
+    columns = {
+        "#": [str(entry["rank"]) for entry in entries],
+        "trial": [entry["trial_id"] for entry in entries],
+        metric: [
+            mean_text(e["mean"], std, decimals) for e, std in zip(entries, spreads, strict=True)
+        ],
+        _spread_header(board): [_spread_text(entry, decimals) for entry in entries],
+        "params": [count_text(entry["num_parameters"]) for entry in entries],
+        "seconds": [f"{e['seconds']:.{0 if e['seconds'] >= 10 else 1}f}" for e in entries],
+    }
+    untold = {"params"} if not any(entry["num_parameters"] for entry in entries) else set()
+    untold |= {name for name, column in columns.items() if not any(column)} if entries else set()
+    columns = {name: column for name, column in columns.items() if name not in untold}
+    for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("values", ratio=1)
-    decimals = score_decimals([entry["std"] for entry in entries])
     names = differing_names([entry["candidate"] for entry in entries])
-    for entry in entries:
-        low, high = min(entry["folds"]), max(entry["folds"])
+    for place, entry in enumerate(entries):
         table.add_row(
-            str(entry["rank"]),
-            entry["trial_id"],
-            mean_text(entry["mean"], entry["std"], decimals),
-            f"{low:.{decimals}f}..{high:.{decimals}f}",
-            count_text(entry["num_parameters"]),
-            f"{entry['seconds']:.{0 if entry['seconds'] >= 10 else 1}f}",
+            *(column[place] for column in columns.values()),
             _FewLines(values_text(entry["candidate"], names), most=3),
             style="bold" if entry["rank"] == 1 else "",
         )
     return table
+
+
+def _spread_header(board: Mapping[str, Any]) -> str:
+    return "95 % interval" if _has_intervals(board) else "folds"
+
+
+def _has_intervals(board: Mapping[str, Any]) -> bool:
+    return any("interval" in each for each in board["entries"])
+
+
+def _spread_text(entry: Mapping[str, Any], decimals: int) -> str:
+    """Where the mean lies by its interval, or between which folds."""
+    low, high = entry.get("interval") or (min(entry["folds"]), max(entry["folds"]))
+    return f"{low:.{decimals}f}..{high:.{decimals}f}" if len(entry["folds"]) > 1 else ""
 
 
 def search_panel(
@@ -77,7 +100,7 @@ def search_panel(
     running = [trial for trial in trials if not trial.state.is_over()]
     good = sorted(
         (trial for trial in ended if has_score(trial)),
-        key=lambda trial: badness(trial.curve[-1], metric),
+        key=lambda trial: badness(trial.curve[-1], history.mode),
     )
     shown = [*good[:top], *running[:_MOST_RUNNING]]
     table = _table(expand=True)
@@ -98,7 +121,7 @@ def search_panel(
     more = len(running) - _MOST_RUNNING
     return Group(
         _progress(f"{title} search".strip(), len(ended), total, "trials", elapsed_s, left_s),
-        Text(best_text(trials, metric)),
+        Text(best_text(history)),
         Text(states_text(trials), style="dim"),
         table,
         *([Text(f"and {more} more running", style="dim")] if more > 0 else []),
@@ -122,7 +145,7 @@ def ranking_panel(
     for header in ("trial", "folds", f"mean {metric}", "params"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("values", ratio=1, no_wrap=True, overflow="ellipsis")
-    standings = fold_standings(results, metric)[:top]
+    standings = fold_standings(history)[:top]
     trials = [history.trials[standing.trial_id] for standing in standings]
     names = differing_names([trial.values for trial in trials])
     for trial, standing in zip(trials, standings, strict=True):
@@ -154,17 +177,18 @@ class Standing:
     """Over the folds done; NaN if one failed."""
 
 
-def fold_standings(results: Iterable[FoldResult], metric: str) -> list[Standing]:
+def fold_standings(history: History) -> list[Standing]:
     """Candidates with a fold done: those with most folds first, of these the best mean."""
+    metric = history.metric
     by_trial: dict[str, list[FoldResult]] = {}
-    for result in results:
+    for result in list(history.folds.values()):
         by_trial.setdefault(result.trial_id, []).append(result)
     standings = []
     for trial_id, own in by_trial.items():
         failed = any(result.state.has_failed() for result in own)
         mean = math.nan if failed else sum(result.metrics[metric] for result in own) / len(own)
         standings.append(Standing(trial_id, len(own), failed, mean))
-    return sorted(standings, key=lambda s: (s.failed, -s.done, badness(s.mean, metric)))
+    return sorted(standings, key=lambda s: (s.failed, -s.done, badness(s.mean, history.mode)))
 
 
 def has_score(trial: TrialRecord) -> bool:
@@ -172,9 +196,9 @@ def has_score(trial: TrialRecord) -> bool:
     return bool(trial.curve) and math.isfinite(trial.curve[-1]) and not trial.state.has_failed()
 
 
-def badness(score: float, metric: str) -> float:
-    """A number that is lower for better scores, whatever the metric's direction."""
-    return -score if METRICS[metric] == "max" else score
+def badness(score: float, mode: str) -> float:
+    """A number that is lower for better scores, whether "max" or "min" is asked for."""
+    return -score if mode == "max" else score
 
 
 def states_text(trials: Sequence[TrialRecord], states: Iterable[State] = State) -> str:
@@ -183,13 +207,13 @@ def states_text(trials: Sequence[TrialRecord], states: Iterable[State] = State) 
     return ", ".join(f"{counts[s]} {s.value.replace('_', ' ')}" for s in states if counts[s])
 
 
-def best_text(trials: Iterable[TrialRecord], metric: str) -> str:
+def best_text(history: History) -> str:
     """The best score so far and whose it is."""
-    scored = [trial for trial in trials if has_score(trial)]
+    scored = [trial for trial in list(history.trials.values()) if has_score(trial)]
     if not scored:
-        return f"no {metric} yet"
-    best = min(scored, key=lambda trial: badness(trial.curve[-1], metric))
-    return f"best {metric} {score_text(best.curve[-1])} (trial {best.trial_id})"
+        return f"no {history.metric} yet"
+    best = min(scored, key=lambda trial: badness(trial.curve[-1], history.mode))
+    return f"best {history.metric} {score_text(best.curve[-1])} (trial {best.trial_id})"
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,14 @@ def mean_text(mean: float, std: float, decimals: int) -> str:
     return f"{mean:.{decimals}f}{spread}"
 
 
+def measured_text(board: Mapping[str, Any]) -> str:
+    """How the scores of a leaderboard came about."""
+    most = max((len(entry["folds"]) for entry in board["entries"]), default=0)
+    if any("interval" in entry for entry in board["entries"]):
+        return f"as the mean of {most} repeats"
+    return "by cross-validation" if most != 1 else "as searched"
+
+
 def count_text(count: int) -> str:
     """A count in at most five characters: 950, 1.2k, 3.4M."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):

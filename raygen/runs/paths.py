@@ -26,6 +26,35 @@ class TrialPaths:
         """The newest checkpoint of a fold (None: of the fit on all training rows)."""
         return self.folder / f"checkpoint-{'all' if fold is None else fold}"
 
+    def milestone(self, epoch: int) -> Path:
+        """The checkpoint of fold 0 after an epoch, kept for other trials to go on from."""
+        return self.folder / f"milestone-{epoch}"
+
+    @property
+    def milestones(self) -> list[Path]:
+        """All of them, oldest first."""
+        named = {path.name.removeprefix("milestone-"): path for path in self._all("milestone-*")}
+        return [named[epoch] for epoch in sorted(filter(str.isdecimal, named), key=int)]
+
+    def move(self, number: int) -> Path:
+        """What a trial begins anew with at the run's exploit of a number, until it is in place."""
+        return self.folder / f"move-{number}"
+
+    @property
+    def moves(self) -> list[Path]:
+        """All of them, half-written ones included."""
+        return self._all("move-*")
+
+    @property
+    def leftovers(self) -> list[Path]:
+        """What is of no use when the trial is over: checkpoints of fold 0, milestones, moves."""
+        return [
+            path for kind in ("checkpoint-0*", "milestone-*", "move-*") for path in self._all(kind)
+        ]
+
+    def _all(self, pattern: str) -> list[Path]:
+        return list(self.folder.glob(pattern))
+
 
 @dataclass(frozen=True)
 class RunPaths:
@@ -57,6 +86,11 @@ class RunPaths:
     def picture(self) -> Path:
         """The run at a glance."""
         return self.folder / "report.png"
+
+    @property
+    def plots(self) -> Path:
+        """The pictures of the search, drawn when they are asked for."""
+        return self.folder / "plots"
 
     @property
     def best(self) -> Path:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from raygen.runs.journal import read_events
+from raygen.tasks.task import METRICS, Objective
 
 
 class State(str, Enum):
@@ -47,14 +48,49 @@ class TrialRecord:
     candidate: str
     source_sha: str
     num_parameters: int
+    latency_ms: float | None = None
+    """For the predictions of one row on the driver's CPU, untrained; None if nobody asked."""
+    repeat: int = 0
+    """How many times the same candidate was begun before, with other seeds."""
     state: State = State.RUNNING
     epoch: int = 0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     """Of the last epoch."""
     curve: tuple[float, ...] = ()
     """The run's metric after each epoch."""
+    points: tuple[tuple[float, ...], ...] = ()
+    """Of several objectives: all of them after each epoch, higher being better."""
     seconds: float = 0.0
     error: str = ""
+    began: float = 0.0
+    """When it was first begun, in seconds since 1970; 0 if the journal does not say."""
+    ended: float = 0.0
+    """When it came to its end; 0 while it runs."""
+    parent: str = ""
+    """The trial whose weights it took over last; empty if all its epochs are its own."""
+    ancestor: str = ""
+    """The trial whose first values its network was built with; empty if they are its own."""
+    schedule: tuple[tuple[int, Mapping[str, Any]], ...] = ()
+    """Training settings that are others from a number of epochs on, as its program has them."""
+    taken_over_at: int = 0
+    """The epoch of the parent's weights."""
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    """All its values since it took over another trial's weights; empty before."""
+
+    @property
+    def current(self) -> Mapping[str, Any]:
+        """The values it trains with now; ``values`` are those it began with."""
+        return self.changed or self.values
+
+    def is_decided(self) -> bool:
+        """Whether what was to follow from its last epoch is in the journal too."""
+        return self.epoch == 0 or (bool(self.parent) and self.epoch == self.taken_over_at)
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """What was known of it before it was trained."""
+        latency = {} if self.latency_ms is None else {"latency_ms": self.latency_ms}
+        return {"num_parameters": self.num_parameters, **latency}
 
     def is_scored(self) -> bool:
         """Whether it is over and has a score that counts."""
@@ -63,21 +99,17 @@ class TrialRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Searched:
-    """The budget with which a search has come to its end; of no trials: it has not."""
+    """The budget with which a search has come to its end; None stands for no limit."""
 
-    trials: int = 0
-    time_budget: float | None = 0.0
-    """Seconds; None for no limit."""
+    trials: int | None = None
+    """Repeats included."""
+    time_budget: float | None = None
+    """Seconds."""
+    total_epochs: int | None = None
+    target: float | None = None
+    plateau: int | None = None
     reason: str = ""
-    """What ended it: trials, time budget, or nothing new to try."""
-
-    def covers(self, trials: int, time_budget: float | None) -> bool:
-        """Whether a search with such a budget has nothing more to do."""
-        if trials > self.trials:
-            return False
-        if self.reason != "time budget" or self.time_budget is None:
-            return True
-        return time_budget is not None and time_budget <= self.time_budget
+    """What ended it: trials, time budget, epochs, target, plateau, or nothing new to try."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,21 +125,36 @@ class FoldResult:
     error: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exploit:
+    """A trial of population based training took over a better one's weights and went on."""
+
+    trial_id: str
+    parent: str
+    epoch: int
+    """The last epoch of the trial before it."""
+    values: Mapping[str, Any]
+    """What the trial trains with from then on."""
+
+
 @dataclass
 class History:
     """The state of a run, rebuilt from its events."""
 
     metric: str = ""
+    """What trials are scored by: the first objective."""
+    objectives: tuple[Objective, ...] = ()
     trials: dict[str, TrialRecord] = field(default_factory=dict)
     folds: dict[tuple[str, int], FoldResult] = field(default_factory=dict)
+    exploits: list[Exploit] = field(default_factory=list)
     test: dict[str, Any] = field(default_factory=dict)
     """Trial id, metrics and seconds of the winner's one look at the test rows."""
-    searched: Searched = field(default_factory=Searched)
-    """How the search has come to its end."""
+    searched: Searched | None = None
+    """How the search has come to its end; None if it has not."""
     search_seconds: float = 0.0
     """Time spent on searching, all sessions together."""
-    _session: tuple[float, float] = (0.0, 0.0)
-    """When the session of the search began, and the search_seconds before it."""
+    sessions: list[tuple[float, float]] = field(default_factory=list)
+    """When each session of the search began, and the search_seconds before it."""
 
     @staticmethod
     def read(path: Path) -> History:
@@ -126,26 +173,83 @@ class History:
         match event["event"]:
             case "begin":
                 self.metric = fields["metric"]
+                self.objectives = tuple(Objective(**each) for each in fields.get("objectives", ()))
             case "trial":
-                record = TrialRecord(**fields)
+                fields.pop("drawn", None)  # how far the searcher's dice had come
+                record = TrialRecord(**fields, began=event.get("time", 0.0))
                 self.trials[record.trial_id] = record
             case "search":
-                self._session = event["time"], self.search_seconds
-            case "report" | "end":
-                self._spend(event.get("time", 0.0))
-                self.trials[fields["trial_id"]] = self._updated(fields)
+                self.sessions.append((event["time"], self.search_seconds))
+            case "report" | "end" as kind:
+                time = event.get("time", 0.0)
+                self._spend(time)
+                ended = {"ended": time} if kind == "end" else {}
+                self.trials[fields["trial_id"]] = self._updated(fields | ended)
             case "fold":
                 result = FoldResult(**fields | {"state": State(fields["state"])})
                 self.folds[result.trial_id, result.fold] = result
+            case "exploit":
+                self._exploit(fields)
             case "searched":
                 self.searched = Searched(**fields)
             case "test":
                 self.test = fields
 
+    @property
+    def mode(self) -> Literal["max", "min"]:
+        """Whether a higher or a lower score is better."""
+        return self.objectives[0].mode if self.objectives else METRICS[self.metric]
+
+    def scores(self, trial: TrialRecord) -> tuple[float, ...] | None:
+        """A trial's last score in each objective, higher being better; None if it has none."""
+        if not trial.curve or trial.state.has_failed():
+            return None
+        found = {**trial.measures, "seconds": trial.seconds, **trial.metrics}
+        objectives = self.objectives or (Objective(self.metric, self.mode),)
+        return tuple(each.sign * float(found[each.name]) for each in objectives)
+
+    def rewards(self, trial_id: str) -> list[float] | list[tuple[float, ...]]:
+        """A trial's score after each epoch, higher being better; of several objectives all."""
+        if len(self.objectives) > 1:
+            return list(self.trials[trial_id].points)
+        sign = 1.0 if self.mode == "max" else -1.0
+        return [sign * value for value in self.trials[trial_id].curve]
+
+    def clock(self, time: float) -> float:
+        """Seconds of searching up to a moment; what lies between two sessions does not count."""
+        known = self.sessions or [(time, 0.0)]
+        began, before = next((s for s in reversed(known) if s[0] <= time), known[0])
+        return time - began + before
+
     def _spend(self, time: float) -> None:
-        began, before = self._session
-        if began:
+        if self.sessions:
+            began, before = self.sessions[-1]
             self.search_seconds = time - began + before
+
+    def _exploit(self, fields: Mapping[str, Any]) -> None:
+        """Give a trial its parent's past up to an epoch, and values of its own from then on."""
+        known, parent = self.trials[fields["trial_id"]], self.trials[fields["parent"]]
+        values, epoch = fields["values"], fields["epoch"]
+        exploit = Exploit(
+            trial_id=known.trial_id, parent=parent.trial_id, epoch=epoch, values=values
+        )
+        self.exploits.append(exploit)
+        self.trials[known.trial_id] = replace(
+            known,
+            source_sha=fields["source_sha"],
+            num_parameters=parent.num_parameters,
+            latency_ms=parent.latency_ms,
+            epoch=epoch,
+            metrics=fields["metrics"],
+            curve=parent.curve[:epoch],
+            points=parent.points[:epoch],
+            seconds=fields["seconds"],
+            parent=parent.trial_id,
+            ancestor=parent.ancestor or parent.trial_id,
+            schedule=tuple((start, settings) for start, settings in fields["schedule"]),
+            taken_over_at=epoch,
+            changed=values,
+        )
 
     def _updated(self, fields: Mapping[str, Any]) -> TrialRecord:
         """The trial's record after a report or its end; a repeated epoch counts once."""
@@ -156,4 +260,7 @@ class History:
         value = changes.get("metrics", {}).get(self.metric)
         if isinstance(value, float) and changes.get("epoch", 0) > len(known.curve):
             changes["curve"] = (*known.curve, value)
-        return replace(known, **changes)
+        trial = replace(known, **changes)
+        if "curve" in changes and len(self.objectives) > 1:
+            trial = replace(trial, points=(*known.points, self.scores(trial) or ()))
+        return trial

@@ -1,62 +1,88 @@
-"""Asks the strategy for candidates and hands them to Ray Tune as trials."""
+"""Hands candidates to Ray Tune as trials, each rendered, written and journalled before."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ray.tune.search import Searcher
 
-from raygen.errors import SourceError
 from raygen.execute.run import Run
-from raygen.runs.records import TrialRecord
-from raygen.search.strategies.strategy import Strategy
+from raygen.runs.journal import read_events
+from raygen.runs.records import History, State, TrialRecord
+from raygen.search.budget import Budget, num_trials
+from raygen.search.candidates import Candidates, Proposal, Refused
+from raygen.search.trial import trial_config
 from raygen.source.candidate import Candidate
-from raygen.source.render import render
-from raygen.source.structure import count_parameters
-from raygen.tasks.task import METRICS
-
-_MOST_ATTEMPTS = 200
-"""Candidates in a row that are known already or cannot be built, before the search ends."""
 
 
 class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
-    """Ray Tune's view of a strategy.
+    """Ray Tune's view of the candidates.
 
-    Trials that an interrupted run left unfinished come first, under their old number. Then each
-    suggestion is rendered, written and journalled before Tune hears of it.
+    Trials that an interrupted run left unfinished come first, under their old number.
+
+    Args:
+        run: The run.
+        candidates: Where they come from.
+        budget: Says when no more may begin.
+        is_full: Whether as many trials as can run are running or waiting for a worker; asked
+            where Ray Tune must not count, because it would count paused ones too.
+        is_idle: Whether no trial is left that could go on. Ray Tune throws workers away when it
+            is told that nothing new will come, so it is told no earlier.
+        measure: What is known of a candidate before it is trained.
+        configure: From the number of a trial, what Tune is to start it with.
     """
 
-    def __init__(self, run: Run, strategy: Strategy, deadline: float) -> None:
-        self.sign = 1.0 if METRICS[run.blueprint.metric] == "max" else -1.0
-        super().__init__(metric="score", mode=METRICS[run.blueprint.metric])
-        self._run, self._strategy, self._deadline = run, strategy, deadline
+    def __init__(
+        self,
+        run: Run,
+        candidates: Candidates,
+        budget: Budget,
+        *,
+        measure: Callable[[Candidate], Mapping[str, float]],
+        is_full: Callable[[], bool] = lambda: False,
+        is_idle: Callable[[], bool] = lambda: True,
+        configure: Callable[[str], dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(metric="score", mode=run.blueprint.objectives[0].mode)
+        self._run, self._candidates, self._budget = run, candidates, budget
+        self._is_full, self._is_idle, self._exhausted = is_full, is_idle, False
+        self._measure = measure
+        self._configure = configure or partial(trial_config, run)
+        self.refused = ""
+        """Why the last proposals were not allowed, if that ended the search."""
+        self._recall()
         known = run.history.trials.values()
         self._unfinished = [trial for trial in known if not trial.state.is_over()]
-        self._seen = {trial.candidate for trial in known}
-        strategy.skip(len(known))
-        for trial in known:
-            strategy.begin(int(trial.trial_id), dict(trial.values))
-            self.tell(trial)
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Leave nothing of it in what Ray Tune pickles for a restore; the journal does that."""
         return (object, ())
 
+    def more(self) -> bool:
+        """Whether a trial may still begin."""
+        if self._run.interruption or self._exhausted or self._budget.closed():
+            return False
+        begun = len(self._run.history.trials)
+        return bool(self._unfinished) or begun < num_trials(self._run.experiment.search)
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The configuration of the next trial, which is its number and nothing else."""
-        if self._run.interruption or time.monotonic() > self._deadline:
-            return str(Searcher.FINISHED)
+        """The configuration of the next trial, which is its number and its job."""
+        if not self.more():
+            return str(Searcher.FINISHED) if self._is_idle() else None
+        if self._is_full():
+            return None
         trial = self._unfinished.pop(0) if self._unfinished else self._new_trial()
         if trial is None:
-            return str(Searcher.FINISHED)
-        return {"trial_id": trial.trial_id, "job": self._run.job(trial.trial_id, fold=0)}
+            self._exhausted = True
+            return str(Searcher.FINISHED) if self._is_idle() else None
+        return self._configure(trial.trial_id)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Do nothing: Tune says so before the end is journalled; see ``tell``."""
+        """Do nothing: Tune says so before the end is journalled; see ``learn``."""
 
     def save(self, checkpoint_path: str) -> None:
         """Leave it to the journal."""
@@ -64,37 +90,49 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
     def restore(self, checkpoint_path: str) -> None:
         """Leave it to the journal."""
 
-    def tell(self, trial: TrialRecord) -> None:
-        """Let the strategy learn from a trial that is over, as the journal has it."""
-        if not trial.state.is_over():
-            return
-        score = None if trial.state.has_failed() else trial.metrics[self._run.blueprint.metric]
-        self._strategy.end(int(trial.trial_id), None if score is None else (self.sign * score,))
+    def learn(self, trial: TrialRecord) -> None:
+        """Let strategy and budget know of an epoch, or of the end, as the journal has it."""
+        self._budget.note(trial)
+        self._tell(trial, self._run.history)
+
+    def _recall(self) -> None:
+        """Go through the journal as if all of it happened now."""
+        history = History()
+        for event in read_events(self._run.paths.journal):
+            history.take(event)
+            if event["event"] not in ("trial", "report", "end"):
+                continue
+            trial = history.trials[event["trial_id"]]
+            if event["event"] == "trial":
+                self._candidates.begin(int(trial.trial_id), trial.values, trial.repeat)
+                self._candidates.go_on_from(event.get("drawn", {}))
+            else:
+                self._budget.note(trial)
+                self._tell(trial, history)
+
+    def _tell(self, trial: TrialRecord, history: History) -> None:
+        number, scores = int(trial.trial_id), history.scores(trial)
+        if trial.state.is_over():
+            if trial.state is State.FINISHED and scores is not None:  # its last epoch is its end
+                self._candidates.report(number, trial.epoch, scores)
+            self._candidates.end(number, scores)
+        elif scores is not None:
+            self._candidates.report(number, trial.epoch, scores)
 
     def _new_trial(self) -> TrialRecord | None:
-        """Ask, render and write the next trial; None when nothing new is proposed any more."""
-        refused = None
-        for _ in range(_MOST_ATTEMPTS):
-            values = self._strategy.ask()
-            if values is None:
-                return None
-            candidate = Candidate(values)
-            if candidate.id in self._seen:
-                continue
-            self._seen.add(candidate.id)
-            try:
-                return self._written(candidate)
-            except SourceError as error:
-                refused = error
-                self._run.journal.append("refused", values=values, error=str(error))
-        if refused is not None:
-            raise refused
-        return None
+        """Write and journal the next trial; None when nothing new is proposed any more."""
+        try:
+            proposal = self._candidates.next()
+        except Refused as error:
+            self.refused = str(error)
+            return None
+        return None if proposal is None else self._written(proposal)
 
-    def _written(self, candidate: Candidate) -> TrialRecord:
+    def _written(self, proposal: Proposal) -> TrialRecord:
         """Put the candidate's model.py and its line in the journal in place."""
-        run = self._run
-        source = render(run.blueprint, candidate)
+        run, candidate = self._run, Candidate(proposal.values)
+        blueprint = run.blueprint.repeated(proposal.repeat)
+        source = blueprint.render(candidate)
         trial_id = f"{len(run.history.trials):05d}"
         paths = run.paths.trial(trial_id)
         paths.folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +143,9 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
             values=dict(candidate.values),
             candidate=candidate.id,
             source_sha=source.sha,
-            num_parameters=count_parameters(run.blueprint.structure(candidate)),
+            **self._measure(candidate),
+            repeat=proposal.repeat,
+            drawn=self._candidates.drawn(),
         )
-        self._strategy.begin(int(trial_id), dict(candidate.values))
+        self._candidates.begin(int(trial_id), proposal.values, proposal.repeat)
         return run.history.trials[trial_id]

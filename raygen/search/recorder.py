@@ -3,32 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ray.tune import Callback
+from ray.tune.schedulers import TrialScheduler
 
+from raygen.execute.job import Message
 from raygen.execute.run import Run
 from raygen.runs.records import State, TrialRecord
 
 
 class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
-    """The one writer of the journal during a search; the strategy learns what it has written."""
+    """The one writer of the journal during a search.
+
+    Args:
+        run: The run.
+        tell: Learns of each epoch and of each end when it has been written.
+    """
 
     def __init__(self, run: Run, tell: Callable[[TrialRecord], None]) -> None:
         self._run, self._tell = run, tell
 
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Leave nothing of it in what Ray Tune pickles for a restore; the journal does that."""
+        return (object, ())
+
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
     ) -> None:
-        """Journal an epoch, or the end of the trial."""
-        state = State(result["state"])
-        fields = {key: result[key] for key in ("epoch", "metrics", "seconds")}
-        if state.has_failed():
-            self._end(trial, state, error=result["error"], seconds=result["seconds"])
-        elif state.is_over():
-            self._end(trial, state, **fields)
-        elif result["epoch"] > self._known(trial).epoch:  # one that is tried again repeats some
-            self._run.record("report", trial_id=trial.config["trial_id"], **fields)
+        """Journal an epoch, or the end of the trial; only what is not there already."""
+        message: Message = result["message"]
+        known = self._known(trial)
+        if known.state.is_over():
+            return
+        fields = {
+            "epoch": message.epoch,
+            "metrics": dict(message.metrics),
+            "seconds": message.seconds,
+        }
+        if message.state.has_failed():
+            self._end(trial, message.state, error=message.error, seconds=message.seconds)
+        elif message.state.is_over():
+            self._end(trial, message.state, **fields)
+        elif message.epoch > known.epoch:
+            self._run.record("report", trial_id=known.trial_id, **fields)
+            self._tell(self._known(trial))
+        _remember(trial, message)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Journal that the scheduler ended a trial; one that an interruption cuts off goes on."""
@@ -50,3 +71,32 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
         self._run.record("end", trial_id=trial_id, state=state.value, **fields)
         self._run.forget_checkpoint(trial_id, 0)
         self._tell(self._known(trial))
+
+
+def journal_first(scheduler: TrialScheduler, recorder: Recorder) -> TrialScheduler:
+    """Have an epoch written down before the scheduler decides what follows from it.
+
+    So no decision rests on what a kill could take away. And a trial that is to pause does so at
+    once: its checkpoint is saved already, so Tune has nothing to ask of its worker, which might be
+    lost meanwhile and the pause with it.
+    """
+    decide = scheduler.on_trial_result
+
+    def decided(controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        recorder.on_trial_result(0, [], trial, result)
+        decision = str(decide(controller, trial, result))
+        if decision == TrialScheduler.PAUSE:
+            controller.pause_trial(trial, should_checkpoint=False)
+            return str(TrialScheduler.NOOP)
+        return decision
+
+    scheduler.on_trial_result = decided
+    return scheduler
+
+
+def _remember(trial: Any, message: Message) -> None:
+    """Let a worker that takes the trial over know what has been heard of it."""
+    job = trial.config.get("job")
+    if job is not None and job.reported < message.epoch:
+        trial.config["job"] = replace(job, reported=message.epoch)
+    trial.config.pop("told", None)

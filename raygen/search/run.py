@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from ray import tune
 
 from raygen.errors import TrialError
 from raygen.execute.run import Run
+from raygen.runs.records import History, State
+from raygen.search.budget import Budget, is_covered, num_trials
+from raygen.search.candidates import Candidates
+from raygen.search.dead_workers import forgive_resets
+from raygen.search.exploit import Moves, settle
+from raygen.search.known import first_candidates, known_scores
+from raygen.search.measures import Measures
 from raygen.search.proposer import Proposer
-from raygen.search.recorder import Recorder
-from raygen.search.schedulers import SCHEDULERS, FiniteASHA, keep_warm
+from raygen.search.recorder import Recorder, journal_first
+from raygen.search.schedulers import (
+    SCHEDULERS,
+    SchedulerTerms,
+    keep_warm,
+    load_scheduler,
+    milestones,
+    pool_size,
+)
 from raygen.search.strategies import load_strategy
 from raygen.search.strategies.strategy import Terms
-from raygen.search.trial import Trial
-from raygen.tasks.task import METRICS
+from raygen.search.trial import Trial, trial_config
+from raygen.source.schedule import mutable_parameters
 
 
 def search(run: Run) -> None:
@@ -26,63 +41,98 @@ def search(run: Run) -> None:
         TrialError: Not one trial ended with a score.
     """
     history, config = run.history, run.experiment.search
-    if not history.searched.covers(config.trials, config.time_budget):
-        ended = sum(trial.state.is_over() for trial in history.trials.values())
-        reason = _tune(run, config.trials - ended) if ended < config.trials else "trials"
+    refused = ""
+    if not is_covered(history, config):
+        reason, refused = _tune(run)
         if run.interruption:
             return
-        run.record("searched", trials=config.trials, time_budget=config.time_budget, reason=reason)
-    if not any(trial.is_scored() for trial in history.trials.values()):
-        errors = [trial.error for trial in history.trials.values() if trial.error]
-        raise TrialError(
-            f"none of {len(history.trials)} trials ended with a score",
-            must=f"the last one said: {errors[-1]}"
-            if errors
-            else "search.time_budget is too short",
-            remedy=f"see {run.paths.folder}/trials/*/log.txt" if errors else "raise it",
+        run.record(
+            "searched",
+            trials=None if config.trials is None else num_trials(config),
+            time_budget=config.time_budget,
+            total_epochs=config.total_epochs,
+            target=config.target,
+            plateau=config.plateau,
+            reason=reason,
         )
+    if not any(trial.is_scored() for trial in history.trials.values()):
+        raise _no_score(run, refused)
 
 
-def _tune(run: Run, num_trials: int) -> str:
-    """Let Ray Tune run so many trials; returns what ended them."""
-    config, budget = run.experiment, run.experiment.search.time_budget
-    left_s = math.inf if budget is None else budget - run.history.search_seconds
-    deadline = time.monotonic() + left_s
-    run.record("search")
-    terms = Terms(
-        space=run.blueprint.space,
-        seed=config.seed,
-        max_epochs=config.search.max_epochs,
-        trials=config.search.trials,
-        workers=run.room,
+def _tune(run: Run) -> tuple[str, str]:
+    """Let Ray Tune run trials; returns what ended them, and why proposals were refused, if so."""
+    config, history = run.experiment.search, run.history
+    budget = Budget(
+        config,
+        sign=run.blueprint.objectives[0].sign,
+        seconds_before=history.search_seconds,
     )
-    strategy = load_strategy(config.search.algorithm, terms)
-    proposer = Proposer(run, strategy, deadline)
+    standing, measures = _Standing(), Measures(run)
+    candidates = Candidates(
+        load_strategy(config.algorithm, _terms(run)),
+        refusal=measures.refusal,
+        first=first_candidates(run),
+        repeats=config.repeats,
+    )
+    for values, scores in known_scores(run):
+        candidates.recall(values, scores)
+    row = SCHEDULERS[config.scheduler]
+    limit = pool_size(config.scheduler, _scheduler_terms(run)) or run.room
+    counts = row.pauses or row.mutates  # Tune would count paused trials too
+    proposer = Proposer(
+        run,
+        candidates,
+        budget,
+        measure=measures.of,
+        is_full=lambda: counts and standing.awake() >= limit,
+        is_idle=lambda: not (counts and standing.alive()),
+        configure=_configure(run),
+    )
+    ended = sum(trial.state.is_over() for trial in history.trials.values())
+    left = num_trials(config) - ended
+    if left > 0 and not budget.closed():
+        settle(run)
+        run.record("search")
+        _fit(run, proposer, standing, _Ending(run, budget), left)
+        if not run.interruption:
+            _end_those_left(run, proposer)
+    measures.close()
+    reason = budget.closed()
+    if not reason:
+        begun = len(history.trials)
+        reason = "trials" if begun >= num_trials(config) else "nothing new to try"
+    return reason, proposer.refused
+
+
+def _fit(
+    run: Run, proposer: Proposer, standing: _Standing, ending: _Ending, num_samples: int
+) -> None:
+    """Run Ray Tune to its end."""
+    config = run.experiment
+    row = SCHEDULERS[config.search.scheduler]
+    scheduler = load_scheduler(config.search.scheduler, _scheduler_terms(run, proposer))
+    _recall(scheduler, run.history)
+    recorder = Recorder(run, proposer.learn)
     trainable = tune.with_resources(
         tune.with_parameters(Trial, arrays=run.arrays, worker=run.worker),
         {"CPU": config.resources.cpus_per_trial, "GPU": config.resources.gpus_per_trial},
     )
-    scheduler = SCHEDULERS[config.search.scheduler](config.search.max_epochs)
-    if isinstance(scheduler, FiniteASHA):
-        for trial in run.history.trials.values():
-            if trial.is_scored():
-                scheduler.recall(trial.trial_id, [proposer.sign * value for value in trial.curve])
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
             metric="score",
-            mode=METRICS[run.blueprint.metric],
+            mode=run.blueprint.objectives[0].mode,
             search_alg=proposer,
-            scheduler=keep_warm(scheduler, run.room),
-            num_samples=num_trials,
-            max_concurrent_trials=run.room,
-            reuse_actors=True,
+            scheduler=keep_warm(forgive_resets(journal_first(scheduler, recorder)), run.room),
+            num_samples=-1 if row.pauses or row.mutates else num_samples,
+            max_concurrent_trials=_most_alive(run),
+            reuse_actors=row.reuses_workers,
         ),
         run_config=tune.RunConfig(
             name="search",
             storage_path=str(run.paths.tune.resolve()),
-            callbacks=[Recorder(run, proposer.tell)],
-            stop=_UntilInterrupted(run),
+            callbacks=[recorder, standing],
+            stop=ending,
             failure_config=tune.FailureConfig(max_failures=config.search.retries),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
@@ -90,17 +140,134 @@ def _tune(run: Run, num_trials: int) -> str:
     )
     tuner.fit()
     shutil.rmtree(run.paths.tune, ignore_errors=True)
-    ended = sum(trial.state.is_over() for trial in run.history.trials.values())
-    if ended >= config.search.trials:
-        return "trials"
-    return "time budget" if time.monotonic() > deadline else "nothing new to try"
 
 
-class _UntilInterrupted(tune.Stopper):  # type: ignore[misc]  # Ray has no types
-    """Ends the search in good order when a stop was asked for."""
+def _terms(run: Run) -> Terms:
+    config = run.experiment
+    options = {"acquisition": config.search.acquisition} if config.search.acquisition else {}
+    return Terms(
+        space=run.blueprint.space,
+        seed=config.seed,
+        objectives=len(run.blueprint.objectives),
+        max_epochs=config.search.max_epochs,
+        trials=config.search.trials,
+        workers=run.room,
+        options=options,
+    )
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+
+def _scheduler_terms(run: Run, proposer: Proposer | None = None) -> SchedulerTerms:
+    config = run.experiment
+    return SchedulerTerms(
+        space=run.blueprint.space,
+        max_epochs=config.search.max_epochs,
+        mode=run.blueprint.objectives[0].mode,
+        objectives=len(run.blueprint.objectives),
+        seed=config.seed,
+        workers=run.room,
+        trials=config.search.trials,
+        values_of=lambda trial: run.history.trials[trial.config["trial_id"]].current,
+        mutable=tuple(each.name for each in mutable_parameters(run.blueprint.space)),
+        move=None if proposer is None else Moves(run, _configure(run)),
+        more=proposer.more if proposer is not None else lambda: False,
+    )
+
+
+def _most_alive(run: Run) -> int | None:
+    """The trials that Tune may have at a time, paused ones included; None for any number.
+
+    So many may also wait for a worker, as a population does that is proposed at once.
+    """
+    name = run.experiment.search.scheduler
+    return (
+        None
+        if not SCHEDULERS[name].mutates and SCHEDULERS[name].pauses
+        else (pool_size(name, _scheduler_terms(run)) or run.room)
+    )
+
+
+def _configure(run: Run) -> Callable[[str], dict[str, Any]]:
+    """From the number of a trial, what Tune is to start it with."""
+    name = run.experiment.search.scheduler
+    held = milestones(name, _scheduler_terms(run))
+    return partial(trial_config, run, milestones=held, kept=SCHEDULERS[name].mutates)
+
+
+def _recall(scheduler: Any, history: History) -> None:
+    """Tell a scheduler that can remember what the trials of earlier sessions came to.
+
+    The last epoch of a trial that goes on is left to the trial, which tells it once more: what
+    follows from it is not in the journal, so it is to be decided again.
+    """
+    if not hasattr(scheduler, "recall"):
+        return
+    for trial in history.trials.values():
+        if trial.curve and not trial.state.has_failed():
+            over = trial.state.is_over()
+            rewards = history.rewards(trial.trial_id)
+            settled = rewards if over or trial.is_decided() else rewards[:-1]
+            scheduler.recall(trial.trial_id, settled, over=over)
+
+
+def _end_those_left(run: Run, proposer: Proposer) -> None:
+    """End in the journal what an epoch budget, a target or a plateau has cut off."""
+    for trial in list(run.history.trials.values()):
+        if not trial.state.is_over():
+            run.record("end", trial_id=trial.trial_id, state=State.STOPPED.value)
+            run.forget_checkpoint(trial.trial_id, 0)
+            proposer.learn(run.history.trials[trial.trial_id])
+
+
+def _no_score(run: Run, refused: str) -> TrialError:
+    trials = run.history.trials.values()
+    if refused:
+        return TrialError(
+            "no candidate may be trained",
+            must=f"of the last one: {refused}",
+            remedy="loosen search.constraints, or widen the space",
+        )
+    errors = [trial.error for trial in trials if trial.error]
+    told = f"the last one said: {errors[-1]}" if errors else "search.time_budget is too short"
+    return TrialError(
+        f"none of {len(trials)} trials ended with a score",
+        must=told,
+        remedy=f"see {run.paths.folder}/trials/*/log.txt" if errors else "raise it",
+    )
+
+
+class _Standing(tune.Callback):  # type: ignore[misc]  # Ray has no types
+    """Sees Tune's trials, and keeps the driver's memory of them small."""
+
+    def __init__(self) -> None:
+        self._trials: list[Any] = []
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Leave nothing of it in what Ray Tune pickles for a restore."""
+        return (object, ())
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **_: Any) -> None:
+        """Take Tune's own list; it is always up to date."""
+        self._trials = trials
+
+    def alive(self) -> bool:
+        """Whether a trial could still go on."""
+        return any(not trial.is_finished() for trial in self._trials)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        """Drop what Tune keeps of a trial that is over: averages that nobody reads."""
+        trial.run_metadata.metric_analysis = {}
+        trial.run_metadata.metric_n_steps = {}
+
+    def awake(self) -> int:
+        """Trials that run or wait for a worker."""
+        return sum(trial.status in ("PENDING", "RUNNING") for trial in self._trials)
+
+
+class _Ending(tune.Stopper):  # type: ignore[misc]  # Ray has no types
+    """Ends the search in good order when a stop was asked for or the budget is spent."""
+
+    def __init__(self, run: Run, budget: Budget) -> None:
+        self._run, self._budget = run, budget
 
     def __call__(self, trial_id: str, result: dict[str, object]) -> bool:
         """Leave single trials to the scheduler."""
@@ -108,4 +275,4 @@ class _UntilInterrupted(tune.Stopper):  # type: ignore[misc]  # Ray has no types
 
     def stop_all(self) -> bool:
         """Whether to end now."""
-        return bool(self._run.interruption)
+        return bool(self._run.interruption) or bool(self._budget.spent())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from ray import tune
 
 from raygen.execute.arrays import share_arrays
 from raygen.execute.job import Job, Message
-from raygen.execute.run import Worker
+from raygen.execute.run import Run, Worker
 from raygen.execute.runner import Runner
 
 
@@ -33,7 +34,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         gives its trial to any other that becomes free, and throws the new actor away.
 
         Args:
-            config: ``{"trial_id": ..., "job": Job}``.
+            config: What ``trial_config`` made.
             arrays: From Ray's object store.
             worker: What all workers of the run have in common.
         """
@@ -47,36 +48,70 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         """Take another trial on this warm worker."""
         self._runner.stop()  # it may be an epoch ahead of the scheduler that stopped it
         self._job: Job = replace(new_config["job"], data=self._data)
+        self._told: Message | None = new_config.get("told")
         self._begun = False
         return True
 
     def step(self) -> dict[str, Any]:
-        """Wait for the next epoch."""
+        """Wait for the next epoch that the driver has not heard of.
+
+        A trial of an earlier session first says its last epoch again, so that the scheduler
+        decides on it; no child is needed for that.
+        """
+        if self._told is not None:
+            told, self._told = self._told, None
+            return _result(told, self._job)
         if not self._begun:
             self._runner.start(self._job)
             self._begun = True
-        return _result(self._runner.next(), self._job.metric)
+        message = self._runner.next()
+        while message.epoch <= self._job.reported and not message.state.is_over():
+            message = self._runner.next()  # trained again since the last checkpoint
+        return _result(message, self._job)
 
     def cleanup(self) -> None:
         """End the child."""
         self._runner.stop()
 
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Leave it to the child; see the class."""
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        """Say where the child's checkpoint is; see the class."""
+        return {"checkpoint": self._job.checkpoint}
 
     def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-        """Leave it to the child; see the class."""
+        """Leave it to the child, which looks into its own folder; see the class."""
 
 
-def _result(message: Message, metric: str) -> dict[str, Any]:
+def trial_config(
+    run: Run, trial_id: str, *, milestones: Sequence[int] = (), kept: bool = False
+) -> dict[str, Any]:
+    """What Tune is to start a trial with, from where the journal says it stands.
+
+    Args:
+        run: The run.
+        trial_id: A trial of its history.
+        milestones: Epochs after which it waits for the scheduler.
+        kept: Whether other trials may go on from its checkpoints.
+    """
+    record = run.history.trials[trial_id]
+    job = replace(
+        run.job(trial_id, fold=0), milestones=tuple(milestones), kept=kept, reported=record.epoch
+    )
+    if record.is_decided():
+        return {"trial_id": trial_id, "job": job}
+    told = Message(
+        state=record.state, epoch=record.epoch, metrics=record.metrics, seconds=record.seconds
+    )
+    return {"trial_id": trial_id, "job": job, "told": told}
+
+
+def _result(message: Message, job: Job) -> dict[str, Any]:
     """What Tune, its scheduler and our recorder see of a message."""
     failed = message.state.has_failed()
     return {
-        "score": math.nan if failed else float(message.metrics[metric]),
+        "score": math.nan if failed else float(message.metrics[job.metric]),
+        "scores": () if failed else job.scores(message),
         "epoch": message.epoch,
-        "state": message.state.value,
-        "metrics": dict(message.metrics),
-        "seconds": message.seconds,
-        "error": message.error,
+        "training_iteration": message.epoch,  # Tune's own counter begins anew with each worker
+        "message": message,
         "done": message.state.is_over(),
     }

@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
-import ast
-import itertools
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raygen.config.space import Space
-from raygen.data.loaders import inputs_fragment, loader_fragments
+from raygen.data.loaders import inputs_fragment, load_arrays, loader_fragments
 from raygen.data.spec import DataSpec
-from raygen.fragments import Fragment, imports_of, merge_imports, read_text
+from raygen.fragments import Fragment, link
+from raygen.source.blueprint import Changes
 from raygen.source.candidate import Candidate, Source
+from raygen.source.corners import check_candidates
 from raygen.source.frameworks import DECAYS, FRAMEWORKS, ROWS, Framework
 from raygen.source.literals import assignment
+from raygen.source.schedule import SCHEDULED
 from raygen.source.shapes import Shape
-from raygen.source.structure import Node, build
-from raygen.tasks.task import Task
+from raygen.source.skeleton import fill, functions, harmless
+from raygen.source.structure import Node, build, count_parameters
+from raygen.tasks.task import METRICS, Objective, Task
 
-_REGION = re.compile(r"^( *)# region (\w+)\n(.*?)^\1# endregion\n", re.DOTALL | re.MULTILINE)
+if TYPE_CHECKING:
+    import numpy as np
+
 _FOLDS = "raygen.data.fragments.folds"
 _METRICS = "raygen.tasks.fragments.metrics"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blueprint:
-    """All that the candidates of one run have in common."""
+    """All that the networks of one run have in common; an ``AnyBlueprint``."""
 
     name: str
     framework: str
     task_name: str
     task: Task
-    metric: str
+    objectives: tuple[Objective, ...]
     spec: DataSpec
     space: Space
     seed: int
     folds: int
     epochs: int
     threads: int
+
+    @property
+    def metric(self) -> str:
+        """What candidates are ranked by: the first objective."""
+        return self.objectives[0].name
 
     @cached_property
     def input_shape(self) -> Shape:
@@ -63,6 +72,68 @@ class Blueprint:
             where=self.space.origin.where,
         )
 
+    def num_parameters(self, candidate: Candidate) -> int:
+        """Trainable numbers of a candidate.
+
+        Raises:
+            SourceError: Its layers cannot be built.
+        """
+        return count_parameters(self.structure(candidate))
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What must be installed to run a program."""
+        return (FRAMEWORKS[self.framework].package,)
+
+    @property
+    def data_sha(self) -> str:
+        """Fingerprint of the data set."""
+        return self.spec.sha
+
+    @property
+    def data_text(self) -> str:
+        """The text of its loader."""
+        return link(loader_fragments(self.spec), self.spec.constants)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether programs save checkpoints and go on from them."""
+        return True
+
+    def told(self) -> str:
+        """The size of the data set, and what is predicted, in a few words."""
+        rows = f"{self.spec.num_rows} training and {self.spec.num_test_rows} test rows"
+        outputs = f"{self.spec.num_classes} classes" if self.spec.classes else "a value"
+        return f"{rows}, {outputs}"
+
+    def check(self) -> None:
+        """Follow the shapes of candidates of all kinds.
+
+        Raises:
+            SourceError: A candidate cannot be built.
+        """
+        check_candidates(self.space, self.structure)
+
+    def repeated(self, repeat: int) -> Blueprint:
+        """The same with the seed of a further training of the same candidates; 0 is the first."""
+        return replace(self, seed=self.seed + repeat)
+
+    def render(self, candidate: Candidate, *, changes: Changes = ()) -> Source:
+        """Write the program of a candidate; see ``render``.
+
+        Raises:
+            SourceError: Its layers cannot be built.
+        """
+        return render(self, candidate, changes=changes)
+
+    def load_arrays(self) -> dict[str, np.ndarray]:
+        """The rows of the data set.
+
+        Raises:
+            DataError: They cannot be read.
+        """
+        return load_arrays(self.spec)
+
     def preload(self) -> tuple[str, ...]:
         """The modules that every model.py of the run imports, at once or when first used."""
         first = {each.name: each.domain.grid(2)[0] for each in self.space.parameters}
@@ -70,11 +141,16 @@ class Blueprint:
         return (*source.imports, *FRAMEWORKS[self.framework].loaded_late)
 
 
-def render(blueprint: Blueprint, candidate: Candidate) -> Source:
+def render(blueprint: Blueprint, candidate: Candidate, *, changes: Changes = ()) -> Source:
     """Write the program that trains and scores a candidate.
 
     Values enter as literals and layers by their row of the catalogue, so nothing that stands in a
     YAML can become code.
+
+    Args:
+        blueprint: Of the run.
+        candidate: What the network is, and what it is trained with at first.
+        changes: Training settings that are others from a number of epochs on.
 
     Raises:
         SourceError: The candidate's layers cannot be built.
@@ -82,26 +158,26 @@ def render(blueprint: Blueprint, candidate: Candidate) -> Source:
     framework = FRAMEWORKS[blueprint.framework]
     nodes = blueprint.structure(candidate)
     settings = blueprint.space.training_settings(candidate.values)
-    parts = _Parts(blueprint, framework, settings)
+    parts = _Parts(blueprint, framework, settings, changes)
     network = framework.lines(nodes, blueprint.input_shape)
     layers = "\n".join(network)
     regions = {
         "constants": parts.constants(),
-        "data": parts.functions(*parts.loader, _FOLDS),
+        "data": functions(*parts.loader, _FOLDS),
         "preprocessing": parts.preprocessing(),
-        "blocks": parts.functions(
+        "blocks": functions(
             framework.blocks, only=lambda name: re.search(rf"\b{name}\(", layers) is not None
         ),
         "layers": layers,
         "optimizer": framework.optimizers[str(settings["optimizer"])].format(**settings),
         "decay": DECAYS[str(settings["schedule"])],
-        "outputs": parts.functions(parts.outputs),
+        "outputs": functions(parts.outputs),
         "targets": framework.targets[blueprint.task.predicts],
         "inputs": framework.inputs[blueprint.spec.modality],
         "rows": ROWS[parts.augments][0],
         "augmentation": ROWS[parts.augments][1],
         "scores": parts.scores(),
-        "metrics": parts.functions(_METRICS, only=parts.metrics.__contains__),
+        "metrics": functions(_METRICS, only=parts.metrics.__contains__),
     }
     return Source(parts.assemble(regions))
 
@@ -113,6 +189,7 @@ class _Parts:
     blueprint: Blueprint
     framework: Framework
     settings: Mapping[str, Any]
+    changes: Changes
 
     @property
     def loader(self) -> tuple[str, ...]:
@@ -132,26 +209,21 @@ class _Parts:
     @property
     def metrics(self) -> tuple[str, ...]:
         """The scores that are printed."""
-        return self.blueprint.task.scores(self.blueprint.metric)
+        wanted = [each.name for each in self.blueprint.objectives if each.name in METRICS]
+        first, *others = (self.blueprint.task.scores(name) for name in wanted)
+        return tuple(dict.fromkeys((*first, *(name for each in others for name in each))))
 
     @property
     def augments(self) -> bool:
         """Whether training rows are changed at random."""
-        return self.blueprint.spec.modality == "image" and self.settings["augmentation"] != "none"
-
-    def functions(self, *modules: str, only: Callable[[str], bool] = lambda _: True) -> str:
-        """The text of the modules' functions."""
-        texts = [
-            text
-            for module in modules
-            for name, text in Fragment.read(module).functions.items()
-            if only(name)
+        kinds = [
+            each.get("augmentation", "none") for _, each in ((0, self.settings), *self.changes)
         ]
-        return "\n\n\n".join(texts)
+        return self.blueprint.spec.modality == "image" and set(kinds) != {"none"}
 
     def preprocessing(self) -> str:
         """The text that turns rows into inputs."""
-        return self.functions(self.inputs, only=lambda name: self.augments or name != "augment")
+        return functions(self.inputs, only=lambda name: self.augments or name != "augment")
 
     def constants(self) -> str:
         """Every value of the experiment, as literals."""
@@ -169,20 +241,21 @@ class _Parts:
             "THREADS": blueprint.threads,
         }
         lines = [assignment(name, value) for name, value in values.items()]
-        schedule = [(0, self.schedule())]
+        schedule = [(0, self.schedule(self.settings))]
+        schedule += [(epoch, self.schedule(each)) for epoch, each in self.changes]
         lines.append(
             assignment("SCHEDULE", schedule, annotation="list[tuple[int, dict[str, Any]]]")
         )
         return "\n".join(lines)
 
-    def schedule(self) -> dict[str, Any]:
-        """The training settings that can change from epoch to epoch."""
-        names = ["learning_rate", "warmup_epochs", "weight_decay", "batch_size"]
-        if self.blueprint.task.predicts == "classes":
-            names.append("label_smoothing")
-        if self.augments:
-            names.append("augmentation")
-        return {name: self.settings[name] for name in names}
+    def schedule(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the settings that can change from epoch to epoch."""
+        unused = set()
+        if self.blueprint.task.predicts != "classes":
+            unused.add("label_smoothing")
+        if not self.augments:
+            unused.add("augmentation")
+        return {n: settings[n] for n in SCHEDULED if n in settings and n not in unused}
 
     def scores(self) -> str:
         """The ``return`` of ``evaluate``."""
@@ -191,35 +264,11 @@ class _Parts:
 
     def assemble(self, regions: Mapping[str, str]) -> str:
         """The skeleton with its regions replaced and its imports completed."""
-        text = read_text(self.framework.program)
-        tree = ast.parse(text)
         used = [*self.loader, _FOLDS, self.inputs, self.outputs, _METRICS]
-        lines = [line for name in used for line in Fragment.read(name).imports]
-        imports = merge_imports([*imports_of(tree), *lines])
-        environment, body = _around_imports(text, tree)
-        if environment:
-            imports = imports.replace("\n\n", f"\n\n{environment}\n\n", 1)
-        body = _REGION.sub(lambda found: _indented(regions[found[2]], found[1]), body)
-        docstring = ast.get_docstring(tree, clean=False)
-        assert docstring is not None
-        usage = docstring.split("\n", 1)[1]
-        head = f'"""{self.title()}\n{usage}"""\n\nfrom __future__ import annotations\n\n{imports}\n'
-        return re.sub(r"\n{4,}", "\n\n\n", head + body)
+        return fill(self.framework.program, regions, title=self.title(), used=used)
 
     def title(self) -> str:
         """The first line of the docstring; free of anything that could end it."""
         words = re.sub(r"(?<!^)([A-Z])", r" \1", self.blueprint.task_name).capitalize()
-        name = re.sub(r"[^\w .,+-]", "_", self.blueprint.name)
+        name = harmless(self.blueprint.name)
         return f"{words}, {name}: a {self.framework.title} network found by RayGen."
-
-
-def _indented(text: str, indent: str) -> str:
-    return "".join(f"{indent}{line}\n" if line else "\n" for line in text.splitlines())
-
-
-def _around_imports(text: str, tree: ast.Module) -> tuple[str, str]:
-    """What stands between the imports, such as ``os.environ[...] = ...``, and what follows them."""
-    lines = text.splitlines(keepends=True)
-    nodes = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    gaps = ["".join(lines[a.end_lineno : b.lineno - 1]) for a, b in itertools.pairwise(nodes)]
-    return "".join(gaps).strip(), "".join(lines[nodes[-1].end_lineno :])

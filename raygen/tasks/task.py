@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from raygen.data.spec import Modality
 from raygen.errors import ConfigError
 
-METRICS: dict[str, Literal["max", "min"]] = {
+Mode = Literal["max", "min"]
+
+METRICS: dict[str, Mode] = {
     "accuracy": "max",
     "balanced_accuracy": "max",
     "macro_f1": "max",
@@ -21,8 +24,24 @@ METRICS: dict[str, Literal["max", "min"]] = {
 }
 """Every metric and its direction; each is a function of ``tasks/fragments/metrics.py``."""
 
+MEASURES: dict[str, Mode] = {"num_parameters": "min", "latency_ms": "min", "seconds": "min"}
+"""What is known of every trial without a metric, and can be a further objective."""
+
 _OF_CLASSES = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "log_loss")
 _OF_VALUES = ("r2", "rmse", "mae")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One score of a trial that the search makes as good as it can."""
+
+    name: str
+    mode: Mode
+
+    @property
+    def sign(self) -> float:
+        """What turns the score into one that is better when it is higher."""
+        return 1.0 if self.mode == "max" else -1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,20 +82,34 @@ TASKS: dict[str, Task] = {
 }
 
 
-def metric_of(task_name: str, metric: str | None, *, where: str) -> str:
-    """The metric a run is ranked by.
+def objectives_of(task_name: str, metrics: Sequence[str], *, where: str) -> tuple[Objective, ...]:
+    """What a run is searched by; the first is also what it is ranked by.
+
+    Args:
+        task_name: Key of ``TASKS``.
+        metrics: As the YAML names them; empty for the usual one of the task.
+        where: The key of the YAML.
 
     Raises:
-        ConfigError: The task is not scored by it.
+        ConfigError: The task is not scored by one of them, or one is given twice.
     """
     task = TASKS[task_name]
-    if metric is None:
-        return task.metric
-    if metric not in task.metrics:
-        near = difflib.get_close_matches(metric, task.metrics, n=1)
+    for name in metrics:
+        if name not in task.metrics and name not in MEASURES:
+            near = difflib.get_close_matches(name, (*task.metrics, *MEASURES), n=1)
+            raise ConfigError(
+                f"{task_name} has no metric {name!r}",
+                where=where,
+                must=f"did you mean {near[0]}?" if near else f"it has {', '.join(task.metrics)}",
+            )
+    if len(set(metrics)) < len(metrics):
+        raise ConfigError("a metric given twice", where=where, must="metrics must differ")
+    if metrics and metrics[0] in MEASURES:
         raise ConfigError(
-            f"{task_name} has no metric {metric!r}",
+            f"{metrics[0]!r} given first",
             where=where,
-            must=f"did you mean {near[0]}?" if near else f"it has {', '.join(task.metrics)}",
+            must="the first metric ranks the candidates, so it must be a score",
+            remedy=f"write [{task.metric}, {metrics[0]}]",
         )
-    return metric
+    directions = METRICS | MEASURES
+    return tuple(Objective(name, directions[name]) for name in metrics or (task.metric,))

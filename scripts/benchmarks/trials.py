@@ -48,13 +48,13 @@ def main() -> None:
 
 def raygen_times(trials: int, seconds: float) -> list[float]:
     """When each trial's end was journalled, in seconds."""
-    import raygen.search.proposer as proposer
     from raygen.pipeline import run_steps
     from raygen.plan import plan_run
     from raygen.source.candidate import Source
+    from raygen.source.render import Blueprint
 
     text = STUB.format(seconds=seconds)
-    proposer.render = lambda blueprint, candidate: Source(text + f"# {candidate.id}\n")
+    Blueprint.render = lambda _, candidate: Source(text + f"# {candidate.id}\n")
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         config = Path(folder) / "config.yaml"
         config.write_text(

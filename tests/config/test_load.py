@@ -5,12 +5,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from raygen.config import Experiment, dump_experiment, load_experiment, parse_experiment
+from raygen.config.schema import Search
 from raygen.errors import ConfigError
+
+ALGORITHMS = ", ".join(get_args(Search.model_fields["algorithm"].annotation))
 
 Write = Callable[..., Path]
 
@@ -219,7 +223,7 @@ TRIALS = "it must be a whole number of at least 1; for example `trials: 20`"
         ),
         (
             "search.trails=8",
-            "--set search.trails: unknown key; it must be one of algorithm, scheduler, trials, max_epochs, time_budget, hang_timeout, retries; did you mean `trials`?",
+            f"--set search.trails: unknown key; it must be one of {', '.join(Search.model_fields)}; did you mean `trials`?",
         ),
         (
             "seed.x=1",
@@ -277,7 +281,7 @@ TOP = "name, seed, framework, task, model, search, rank, resources, output"
         ),
         (
             "search: {algorithm: hyperop}",
-            "config.yaml:4: search.algorithm: 'hyperop' given; it must be one of random, grid, hyperopt; did you mean `hyperopt`?",
+            f"config.yaml:4: search.algorithm: 'hyperop' given; it must be one of {ALGORITHMS}; did you mean `hyperopt`?",
         ),
         (
             "search: {time_budget: soon}",
@@ -350,7 +354,7 @@ def test_bad_input_gets_one_line(write: Write, text: str, message: str) -> None:
     assert refused(write, SMALL.lstrip() + text) == message
 
 
-TASK = "ImageClassification, TabularClassification, TabularRegression, TextClassification"
+TASK = "ImageClassification, TabularClassification, TabularRegression, TextClassification, Custom"
 
 
 @pytest.mark.parametrize(
@@ -358,7 +362,7 @@ TASK = "ImageClassification, TabularClassification, TabularRegression, TextClass
     [
         (
             "seed: 1",
-            "config.yaml: task: missing; it must be a mapping with the keys name, dataset, metric; for example `task: {name: ImageClassification, dataset: {name: digits}}`",
+            "config.yaml: task: missing; it must be a mapping with the keys name, dataset, objective, command, folder, metric, mode; for example `task: {name: ImageClassification, dataset: {name: digits}}`",
         ),
         (
             "task: {name: ImageClassification}",
@@ -370,7 +374,7 @@ TASK = "ImageClassification, TabularClassification, TabularRegression, TextClass
         ),
         (
             "task: {name: ImageClassification, datset: {name: digits}}",
-            "config.yaml:1: task.datset: unknown key; it must be one of name, dataset, metric; did you mean `dataset`?",
+            "config.yaml:1: task.datset: unknown key; it must be one of name, dataset, objective, command, folder, metric, mode; did you mean `dataset`?",
         ),
         (
             "task: {name: ImageClassification, dataset: {train_split: train}}",

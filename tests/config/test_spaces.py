@@ -310,11 +310,11 @@ def parameters(text: str) -> str:
         ),
         (
             parameters("d: {choice: [1], log: true}"),
-            "s.yaml:4: parameters.d.log: unknown key; it must be one of choice, changes, when",
+            "s.yaml:4: parameters.d.log: unknown key; it must be one of choice, changes, when, prior",
         ),
         (
             parameters("d: {flaot: [0, 1]}"),
-            "s.yaml:4: parameters.d.flaot: unknown key; it must be one of float, int, choice, log, step, changes, when; did you mean `float`?",
+            "s.yaml:4: parameters.d.flaot: unknown key; it must be one of float, int, choice, log, step, changes, when, prior; did you mean `float`?",
         ),
         (
             parameters("d: {int: [0, 1], float: [0, 1]}"),

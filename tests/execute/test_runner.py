@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from raygen.execute.job import Job
+from raygen.execute.pins import read_messages
 from raygen.execute.runner import Runner
 from raygen.runs.records import State
 
@@ -227,6 +228,49 @@ def test_a_job_runs_one_epoch_ahead_and_no_more(runner: Runner, new_job: NewJob)
     assert "began 4" not in log(job)
     assert runner.next().epoch == 2
     wait_for(lambda: "began 4" in log(job))
+
+
+def test_a_job_waits_at_a_milestone(runner: Runner, new_job: NewJob) -> None:
+    """Its checkpoint there is of just that epoch, and nothing is trained until it may go on."""
+    job = new_job("print(f'began {epoch}')", epochs=5, milestones=(2, 4))
+    runner.start(job)
+
+    assert [runner.next().epoch, runner.next().epoch] == [1, 2]
+    time.sleep(0.3)
+    assert "began 3" not in log(job)
+    assert (Path(job.checkpoint) / "weights.json").read_text() == "2"
+
+    assert runner.next().epoch == 3
+    assert [m.epoch for m in (runner.next(), runner.next())] == [4, 5]
+    assert not list(Path(job.model).parent.glob("milestone-*")), "nobody asked for them"
+
+
+def test_a_job_that_was_ended_at_a_milestone_goes_on_after_it(
+    runner: Runner, new_job: NewJob
+) -> None:
+    """That is what a pause is: the process ends, and another one takes up the checkpoint."""
+    job = new_job("print(f'began {epoch}')", epochs=4, milestones=(2,))
+    runner.start(job)
+    assert [runner.next().epoch, runner.next().epoch] == [1, 2]
+    runner.stop()
+
+    assert [m.epoch for m in runner.messages(job)] == [1, 2, 3, 4]
+    assert [log(job).count(f"began {epoch}") for epoch in (1, 2, 3, 4)] == [1, 1, 1, 1]
+
+
+def test_the_two_newest_milestones_are_kept(runner: Runner, new_job: NewJob) -> None:
+    """They stay as they were while the job goes on; older ones make room."""
+    job = new_job(epochs=7, milestones=(2, 4, 6), kept=True)
+
+    runner.run(job)
+
+    folder = Path(job.model).parent
+    kept = {path.name: path for path in folder.glob("milestone-*")}
+    assert set(kept) == {"milestone-4", "milestone-6"}
+    for epoch in (4, 6):
+        path = kept[f"milestone-{epoch}"]
+        assert (path / "weights.json").read_text() == str(epoch)
+        assert [m.epoch for m in read_messages(path)] == list(range(1, epoch + 1))
 
 
 def test_a_job_that_has_ended_is_heard_to_the_end(runner: Runner, new_job: NewJob) -> None:

@@ -84,7 +84,9 @@ def test_the_json_is_the_documented_one() -> None:
     history = ranked("rmse", a=[1.0, 2.0])
     entries = rank_entries(history, ["a"], num_folds=2)
 
-    board = json.loads(json.dumps(leaderboard_json("wages", "rmse", entries, {"rmse": 1.5})))
+    board = json.loads(
+        json.dumps(leaderboard_json("wages", "rmse", entries, {"rmse": 1.5}, mode="min"))
+    )
 
     assert list(board) == ["name", "metric", "mode", "entries", "test"]
     assert (board["name"], board["metric"], board["mode"]) == ("wages", "rmse", "min")

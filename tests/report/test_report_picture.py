@@ -8,7 +8,8 @@ import pytest
 from made_up import board_of, entry, history_of, trial_events
 from PIL import Image
 
-from raygen.report.picture import _limits, draw_run
+from raygen.report.canvas import zoom
+from raygen.report.picture import draw_run
 from raygen.runs.records import History
 
 CURVE = [0.5, 0.7, 0.8]
@@ -77,7 +78,7 @@ def test_the_zoom_holds_an_even_spread_and_no_blow_up() -> None:
     """Scores spread evenly are all in the picture; the one that diverged is not."""
     scores = [0.5, 0.6, 0.7, 0.8, 0.9]
 
-    low, high = _limits([*scores, -1e6], scores, "r2")
+    low, high = zoom([*scores, -1e6], scores, mode="max")
 
     assert low < 0.5 < 0.9 < high
     assert high - low < 1
@@ -85,7 +86,7 @@ def test_the_zoom_holds_an_even_spread_and_no_blow_up() -> None:
 
 def test_the_zoom_knows_the_direction() -> None:
     """Of an error it is the high end that may leave the picture."""
-    low, high = _limits([4.0, 5.0, 6.0, 1e9], [4.0, 5.0, 6.0], "rmse")
+    low, high = zoom([4.0, 5.0, 6.0, 1e9], [4.0, 5.0, 6.0], mode="min")
 
     assert low < 4.0
     assert 6.0 < high < 10.0
@@ -94,7 +95,7 @@ def test_the_zoom_knows_the_direction() -> None:
 @pytest.mark.parametrize("scores", [[], [0.0], [1.0, 1.0], [math.inf, 0.5]], ids=repr)
 def test_the_zoom_always_has_a_width(scores: list[float]) -> None:
     """Limits are finite and differ even where scores do not."""
-    low, high = _limits(scores, [s for s in scores if math.isfinite(s)] or [0.0], "accuracy")
+    low, high = zoom(scores, [s for s in scores if math.isfinite(s)], mode="max")
 
     assert math.isfinite(low)
     assert math.isfinite(high)

@@ -109,7 +109,7 @@ def test_low_is_best_where_low_is_better() -> None:
         metric="rmse",
     )
 
-    assert best_text(history.trials.values(), "rmse") == "best rmse 2.000 (trial 00001)"
+    assert best_text(history) == "best rmse 2.000 (trial 00001)"
 
 
 def test_a_crowd_of_running_trials_is_counted() -> None:

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from raygen.execute.job import Job, Message
 from raygen.runs.records import History, State
-from raygen.search.recorder import Recorder
+from raygen.search.recorder import Recorder, journal_first
+
+JOB = Job(model="", data="", fold=0, epochs=9, metric="accuracy", checkpoint="", log="")
 
 
 class Stage:
@@ -32,7 +35,9 @@ class Stage:
         self.told: list[tuple[State, Any]] = []
         self.recorder = Recorder(self, lambda trial: self.told.append((trial.state, trial.curve)))
         self.trial = SimpleNamespace(
-            config={"trial_id": "00000"}, num_failures=3, get_error=lambda: "boom\nlast words"
+            config={"trial_id": "00000", "job": JOB, "told": "its last epoch"},
+            num_failures=3,
+            get_error=lambda: "boom\nlast words",
         )
 
     def record(self, event: str, **fields: Any) -> None:
@@ -43,11 +48,21 @@ class Stage:
         """Only the trial's own checkpoint of fold 0 may go."""
         assert (trial_id, fold) == ("00000", 0)
 
-    def result(self, epoch: int, state: State = State.RUNNING, accuracy: float = 0.5) -> None:
+    def result(
+        self, epoch: int, state: State = State.RUNNING, accuracy: float = 0.5
+    ) -> dict[str, Any]:
         """Let Tune report an epoch."""
+        result = self.result_of(epoch, state, accuracy)
+        self.recorder.on_trial_result(0, [], self.trial, result)
+        return result
+
+    def result_of(
+        self, epoch: int, state: State = State.RUNNING, accuracy: float = 0.5
+    ) -> dict[str, Any]:
+        """What Tune would hand on."""
         metrics = {"epoch": epoch, "accuracy": accuracy}
-        result = {"state": state.value, "epoch": epoch, "metrics": metrics, "seconds": 1.0}
-        self.recorder.on_trial_result(0, [], self.trial, result | {"error": ""})
+        message = Message(state=state, epoch=epoch, metrics=metrics, seconds=1.0)
+        return {"score": accuracy, "epoch": epoch, "message": message}
 
 
 def test_a_trial_that_the_scheduler_stops_is_told_with_its_score() -> None:
@@ -58,7 +73,8 @@ def test_a_trial_that_the_scheduler_stops_is_told_with_its_score() -> None:
 
     stage.recorder.on_trial_complete(0, [], stage.trial)
 
-    assert stage.told == [(State.STOPPED, (0.5, 0.6))]
+    assert stage.told[-1] == (State.STOPPED, (0.5, 0.6))
+    assert [state for state, _ in stage.told].count(State.STOPPED) == 1
 
 
 @pytest.mark.parametrize("state", [State.FINISHED, State.NAN, State.ERROR])
@@ -79,7 +95,7 @@ def test_an_interrupted_trial_is_not_over() -> None:
 
     stage.recorder.on_trial_complete(0, [], stage.trial)
 
-    assert stage.told == []
+    assert [state for state, _ in stage.told] == [State.RUNNING]
     assert not stage.history.trials["00000"].state.is_over()
 
 
@@ -91,3 +107,55 @@ def test_a_lost_trial_says_why() -> None:
 
     assert [told for told, _ in stage.told] == [State.LOST]
     assert "last words" in stage.history.trials["00000"].error
+
+
+def test_an_epoch_is_told_once() -> None:
+    """A trial that goes on after a kill says its last epoch again; the journal has it already."""
+    stage = Stage()
+    stage.result(1)
+
+    stage.result(1)
+    stage.result(2)
+
+    assert [curve for _, curve in stage.told] == [(0.5,), (0.5, 0.5)]
+
+
+def test_another_worker_knows_what_was_heard() -> None:
+    """What Tune would start the trial with again names its last epoch, and has nothing to tell."""
+    stage = Stage()
+
+    stage.result(2)
+
+    assert stage.trial.config["job"].reported == 2
+    assert "told" not in stage.trial.config
+
+
+def test_the_scheduler_decides_on_what_is_journalled() -> None:
+    """It finds the epoch in the history."""
+    stage = Stage()
+    seen: list[Any] = []
+
+    def decide(controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        seen.append((stage.history.trials["00000"].epoch, result["score"]))
+        return "CONTINUE"
+
+    scheduler = journal_first(SimpleNamespace(on_trial_result=decide), stage.recorder)
+
+    decision = scheduler.on_trial_result(None, stage.trial, stage.result_of(1, accuracy=0.7))
+
+    assert (decision, seen) == ("CONTINUE", [(1, 0.7)])
+
+
+def test_a_pause_needs_nothing_of_the_worker() -> None:
+    """Tune pauses the trial at once and does not ask for a checkpoint, which is there already."""
+    stage, paused = Stage(), []
+    controller = SimpleNamespace(
+        pause_trial=lambda trial, should_checkpoint: paused.append((trial, should_checkpoint))
+    )
+    scheduler = SimpleNamespace(on_trial_result=lambda *_: "PAUSE")
+
+    decision = journal_first(scheduler, stage.recorder).on_trial_result(
+        controller, stage.trial, stage.result_of(1)
+    )
+
+    assert (decision, paused) == ("NOOP", [(stage.trial, False)])

@@ -15,7 +15,7 @@ from raygen.config.space import Space
 from raygen.config.spaces import load_space
 from raygen.data.spec import DataSpec
 from raygen.source.render import Blueprint
-from raygen.tasks.task import TASKS
+from raygen.tasks.task import TASKS, objectives_of
 
 _TABLE: dict[str, Any] = {
     "DATA": "data/people.csv",
@@ -91,7 +91,7 @@ def blueprint(name: str, space: str | Space, framework: str, **changes: Any) -> 
         "framework": framework,
         "task_name": task_name,
         "task": TASKS[task_name],
-        "metric": TASKS[task_name].metric,
+        "objectives": objectives_of(task_name, (), where=""),
         "spec": spec,
         "space": load_space(space) if isinstance(space, str) else space,
         "seed": 0,

@@ -124,6 +124,28 @@ def test_a_setting_that_changes_on_the_way_is_replayed(framework: str, tmp_path:
 
 
 @ALSO_SLOW
+def test_a_program_with_later_changes_goes_on_from_the_one_without(
+    framework: str, tmp_path: Path
+) -> None:
+    """Its text begins like the other's training, even where only it can augment."""
+    space = Space("image", ({"conv": 8}, "norm", "activation", "global_pool", {"dropout": 0.1}))
+    plan, x_y = blueprint("digits", space, framework), draw_rows(SPECS["digits"], 90)
+    later = (2, {"augmentation": "shift", "learning_rate": 0.004, "batch_size": 20})
+    parent, child = (tmp_path / f"{name}.py" for name in ("parent", "child"))
+    parent.write_text(render(plan, Candidate({})).text, encoding="utf-8")
+    child.write_text(render(plan, Candidate({}), changes=[later]).text, encoding="utf-8")
+    whole, first, second = (Recorder(tmp_path / each, after=2) for each in ("a", "b", "c"))
+
+    load_program(child).train(*x_y, fold=1, report=whole)
+    load_program(parent).train(*x_y, fold=1, report=first)
+    load_program(child).train(*x_y, fold=1, report=second, resume=str(first.folder))
+
+    assert "def augment" not in parent.read_text(encoding="utf-8")
+    assert first.metrics[:2] + second.metrics == whole.metrics
+    assert first.metrics[2] != whole.metrics[2]
+
+
+@ALSO_SLOW
 def test_every_setting_of_the_schedule_matters(framework: str, tmp_path: Path) -> None:
     """Each setting that an entry of SCHEDULE changes is felt from that epoch on."""
     path, (x, y) = _write(framework, "people", tmp_path), draw_rows(SPECS["people"], 90)

@@ -8,7 +8,7 @@ import pytest
 from raygen.config.spaces import list_spaces
 from raygen.errors import ConfigError
 from raygen.tasks.fragments import metrics
-from raygen.tasks.task import METRICS, TASKS, Task, metric_of
+from raygen.tasks.task import METRICS, TASKS, Objective, Task, objectives_of
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
@@ -42,11 +42,19 @@ def test_a_direction_is_what_it_says(name: str) -> None:
     assert better > 0 if METRICS[name] == "max" else better < 0
 
 
-def test_a_metric_is_chosen_or_refused() -> None:
-    """The default by task, the one that was asked for, or one line."""
-    assert metric_of("TabularRegression", None, where="") == "r2"
-    assert metric_of("TabularRegression", "mae", where="") == "mae"
+def test_objectives_are_chosen_or_refused() -> None:
+    """The default by task, those that were asked for, or one line."""
+    task, where = "TabularRegression", "config.yaml:3: task.metric"
+    assert objectives_of(task, (), where=where) == (Objective("r2", "max"),)
+    assert objectives_of(task, ("mae", "num_parameters"), where=where) == (
+        Objective("mae", "min"),
+        Objective("num_parameters", "min"),
+    )
     with pytest.raises(ConfigError, match=r"config.yaml:3: .*no metric 'rmsee'; did you mean rmse"):
-        metric_of("TabularRegression", "rmsee", where="config.yaml:3: task.metric")
+        objectives_of(task, ("rmsee",), where=where)
     with pytest.raises(ConfigError, match="it has r2, rmse, mae"):
-        metric_of("TabularRegression", "zzz", where="")
+        objectives_of(task, ("zzz",), where=where)
+    with pytest.raises(ConfigError, match="metrics must differ"):
+        objectives_of(task, ("r2", "r2"), where=where)
+    with pytest.raises(ConfigError, match=r"write \[r2, num_parameters\]"):
+        objectives_of(task, ("num_parameters",), where=where)

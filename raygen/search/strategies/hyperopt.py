@@ -1,58 +1,76 @@
-"""Tree-structured Parzen estimators by hyperopt (Bergstra et al. 2011).
+"""Tree-structured Parzen estimators and annealing by hyperopt (Bergstra et al. 2011).
 
 Conditions are kept as hyperopt itself keeps them: a candidate's inactive parameters stand in its
-record without a value, so the estimator of a parameter sees only candidates that used it.
+record without a value, so the estimator of a parameter sees only candidates that used it. A
+pending candidate's record has no loss, which hyperopt takes for the worst.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
-import numpy as np
-from hyperopt import JOB_STATE_DONE, STATUS_FAIL, STATUS_OK, Domain, Trials, hp, tpe
+from hyperopt import (
+    JOB_STATE_DONE,
+    JOB_STATE_RUNNING,
+    STATUS_FAIL,
+    STATUS_OK,
+    STATUS_RUNNING,
+    Domain,
+    Trials,
+    anneal,
+    hp,
+    tpe,
+    trials_from_docs,
+)
 
-from raygen.config.space import Choice, Float, Parameter
-from raygen.search.strategies.strategy import Scores, Strategy, Terms, Values
+from raygen.search.strategies.coordinates import Coordinate, coordinates_of, values_of
+from raygen.search.strategies.learner import Learner
+from raygen.search.strategies.strategy import Scores, Terms, Values
+from raygen.search.strategies.subset import subset
 
-_DRAWS = 8
+_LIMIT = 500
 _GAMMA = 1.0
 """The best ``_GAMMA * sqrt(n)`` of n candidates are the good ones; hyperopt's 0.25 leaves two."""
 
 
-class Hyperopt(Strategy):
+class Hyperopt(Learner):
     """TPE after a few random draws: with hyperopt's own 20 the default budget would be random."""
+
+    draws = 8
 
     def __init__(self, terms: Terms) -> None:
         super().__init__(terms)
         logging.getLogger("hyperopt").setLevel(logging.ERROR)
-        expressions = {each.name: _expression(each) for each in self.space.parameters}
-        self._domain = Domain(lambda _: 0.0, expressions, pass_expr_memo_ctrl=False)
-        self._trials = Trials()
-        self._begun: dict[int, Values] = {}
+        self._coordinates = coordinates_of(self.space)
+        self._domain = domain_of(self._coordinates) if self._coordinates else None
+        self._documents: dict[int, Any] = {}
 
     def propose(self) -> Values:
         """The point of the highest expected improvement among 24 drawn ones."""
-        seed = int(self.rng().integers(2**31))
-        (document,) = tpe.suggest(
-            [self.asked], self._domain, self._trials, seed, n_startup_jobs=_DRAWS, gamma=_GAMMA
+        numbers = [each.number for each in subset(self.over, limit=_LIMIT)]
+        numbers += list(self.pending)[-_LIMIT:]
+        known = trials_from_docs([self._documents[each] for each in numbers], validate=False)
+        (document,) = self.suggest(known, int(self.rng().integers(2**31)))
+        found = document["misc"]["vals"]
+        return values_of(
+            self.space,
+            {each.name: number_of(each, found[each.name][0]) for each in self._coordinates},
         )
-        drawn = {
-            each.name: _value(each, document["misc"]["vals"][each.name][0])
-            for each in self.space.parameters
-        }
-        return self.space.active(drawn)
+
+    def suggest(self, known: Trials, seed: int) -> list[Any]:
+        """Ask the library, given the records of what is known."""
+        return list(
+            tpe.suggest([self.asked], self._domain, known, seed, n_startup_jobs=1, gamma=_GAMMA)
+        )
 
     def begin(self, number: int, values: Values) -> None:
-        """Remember the values until their score is known."""
-        self._begun[number] = values
-
-    def end(self, number: int, scores: Scores | None) -> None:
-        """Put a candidate and its loss among the estimator's observations."""
-        values = self._begun.pop(number)
+        """Make a record without a loss."""
+        super().begin(number, values)
         points = {
-            each.name: [_point(each, values[each.name])] if each.name in values else []
-            for each in self.space.parameters
+            each.name: [point_of(each, values[each.name])] if each.name in values else []
+            for each in self._coordinates
         }
         misc = {
             "tid": number,
@@ -61,62 +79,56 @@ class Hyperopt(Strategy):
             "idxs": {name: [number] * len(found) for name, found in points.items()},
             "vals": points,
         }
+        result = {"status": STATUS_RUNNING}
+        (document,) = Trials().new_trial_docs([number], [None], [result], [misc])
+        self._documents[number] = document | {"state": JOB_STATE_RUNNING}
+
+    def end(self, number: int, scores: Scores | None) -> None:
+        """Put the loss on record."""
+        super().end(number, scores)
         failed = {"status": STATUS_FAIL}
         result = failed if scores is None else {"status": STATUS_OK, "loss": -scores[0]}
-        (document,) = self._trials.new_trial_docs([number], [None], [result], [misc])
-        document["state"] = JOB_STATE_DONE
-        self._trials.insert_trial_doc(document)
-        self._trials.refresh()
+        self._documents[number] |= {"state": JOB_STATE_DONE, "result": result}
 
 
-def _expression(parameter: Parameter) -> Any:
-    """The parameter as hyperopt draws it: a number, or the index of an option or a step."""
-    name, domain = parameter.name, parameter.domain
-    match domain:
-        case Choice(options):
-            return hp.randint(name, len(options))
-        case _ if domain.size == 1:  # hyperopt refuses a range without width
-            return hp.randint(name, 1)
-        case Float(log=True):
-            return hp.loguniform(name, float(np.log(domain.low)), float(np.log(domain.high)))
-        case Float(step=None):
-            return hp.uniform(name, domain.low, domain.high)
-        case _ if domain.log:
-            low, high = np.log(domain.low), np.log(domain.high)
-            return hp.uniform(name, float(low), float(high))
+class Annealing(Hyperopt):
+    """Draws around one of the best candidates, ever closer to it."""
+
+    def suggest(self, known: Trials, seed: int) -> list[Any]:
+        """Ask the library, given the records of what is known."""
+        return list(anneal.suggest([self.asked], self._domain, known, seed))
+
+
+def domain_of(coordinates: tuple[Coordinate, ...]) -> Domain:
+    """The space as hyperopt draws from it."""
+    expressions = {each.name: _expression(each) for each in coordinates}
+    return Domain(lambda _: 0.0, expressions, pass_expr_memo_ctrl=False)
+
+
+def _expression(coordinate: Coordinate) -> Any:
+    """A coordinate as hyperopt draws it."""
+    name, low, high = coordinate.name, coordinate.low, coordinate.high
+    match coordinate.kind:
+        case "option":
+            return hp.randint(name, coordinate.size)
+        case "step":
+            return hp.quniform(name, -0.5, coordinate.size - 0.5, 1)
+        case "whole":
+            return hp.uniform(name, math.log(low), math.log(high))
+        case _ if coordinate.log:
+            return hp.loguniform(name, math.log(low), math.log(high))
         case _:
-            assert domain.size is not None, "only continuous ranges have no size"
-            return hp.quniform(name, -0.5, domain.size - 0.5, 1)
+            return hp.uniform(name, low, high)
 
 
-def _value(parameter: Parameter, point: Any) -> Any:
-    """From hyperopt's number to the parameter's plain Python value."""
-    domain = parameter.domain
-    match domain:
-        case Choice(options):
-            return options[int(point)]
-        case _ if domain.size == 1:
-            return domain.low
-        case Float(step=None):
-            return min(max(float(f"{point:.4g}"), domain.low), domain.high)
-        case _ if domain.log:
-            return min(max(round(float(np.exp(point))), domain.low), domain.high)
-        case _:
-            steps = domain.grid(2)
-            return steps[min(max(round(float(point)), 0), len(steps) - 1)]
+def number_of(coordinate: Coordinate, point: Any) -> float:
+    """From what hyperopt drew to the coordinate's number."""
+    return math.exp(point) if coordinate.kind == "whole" else float(point)
 
 
-def _point(parameter: Parameter, value: Any) -> Any:
-    """From the parameter's value back to hyperopt's number."""
-    domain = parameter.domain
-    match domain:
-        case Choice(options):
-            return options.index(value)
-        case _ if domain.size == 1:
-            return 0
-        case Float(step=None):
-            return float(value)
-        case _ if domain.log:
-            return float(np.log(value))
-        case _:
-            return float(domain.grid(2).index(value))
+def point_of(coordinate: Coordinate, value: Any) -> Any:
+    """From a value to what hyperopt would have drawn."""
+    number = coordinate.number(value)
+    if coordinate.kind == "option":
+        return number
+    return math.log(number) if coordinate.kind == "whole" else float(number)

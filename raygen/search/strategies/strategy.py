@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from raygen.config.space import Space, Value
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Values: TypeAlias = dict[str, Value]
 """The active values of one candidate: plain Python values, no numpy scalars."""
@@ -54,6 +55,8 @@ class Strategy:
 
     def rng(self) -> np.random.Generator:
         """A generator of its own for this, the ``asked``-th, proposal."""
+        import numpy as np  # not at the head: `raygen check` reads the table and draws nothing
+
         return np.random.default_rng((self.terms.seed, self.asked))
 
     def ask(self) -> Values | None:

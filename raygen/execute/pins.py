@@ -1,0 +1,61 @@
+"""Which checkpoints stay as they are while their trial trains on, and how does another get them?"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from raygen.execute.job import Message
+from raygen.runs.paths import TrialPaths
+from raygen.runs.records import State
+
+_MESSAGES = "messages.json"
+_KEPT = 2
+"""Milestones of a trial: a scheduler may know the one before the newest only."""
+
+
+def pin(trial: TrialPaths, epoch: int) -> None:
+    """Keep a trial's checkpoint of fold 0, which is of this epoch, and its predecessor.
+
+    The files are shared with the checkpoint: a save writes new ones, and nobody writes into old
+    ones.
+    """
+    target = trial.milestone(epoch)
+    draft = target.with_name(f"{target.name}.{os.getpid()}")
+    link_folder(trial.checkpoint(0), draft)
+    shutil.rmtree(target, ignore_errors=True)
+    draft.rename(target)
+    for old in trial.milestones[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def link_folder(source: Path, target: Path) -> None:
+    """Make a folder of the same files; copies where the file system has no hard links."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target, copy_function=_link)
+
+
+def write_messages(checkpoint: Path, messages: Sequence[Message]) -> None:
+    """Put all that a job has told up to a checkpoint beside its files."""
+    text = json.dumps([asdict(each) for each in messages])
+    (checkpoint / _MESSAGES).write_text(text, encoding="utf-8")
+
+
+def read_messages(checkpoint: Path) -> list[Message]:
+    """All that a job had told up to a checkpoint; empty where there is none."""
+    file = checkpoint / _MESSAGES
+    if not file.exists():
+        return []
+    messages = json.loads(file.read_text(encoding="utf-8"))
+    return [Message(**fields | {"state": State(fields["state"])}) for fields in messages]
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,0 +1,1 @@
+"""What do other tools know, and what may they know of RayGen's runs?"""

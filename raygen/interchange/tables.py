@@ -1,0 +1,138 @@
+"""A run as rows for a spreadsheet or a paper: one a trial, or one a candidate with its repeats."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from raygen.runs.records import History, TrialRecord
+
+Row: TypeAlias = dict[str, Any]
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}
+
+
+def runs_table(history: History) -> list[Row]:
+    """One row a trial, in the order in which they were begun.
+
+    Columns: trial, candidate, repeat, state, epoch, the metrics, num_parameters, seconds, and the
+    value of each parameter (under its name, or ``value.NAME`` where that is a column already).
+    """
+    return [_trial_row(trial, history) for trial in history.trials.values()]
+
+
+def cells_table(history: History) -> list[Row]:
+    """One row a candidate: n, mean, standard deviation and 95 % t interval over its repeats.
+
+    The interval is ``mean +- t(0.975, n - 1) std / sqrt(n)`` with the sample's standard deviation
+    (divisor n - 1); with a single score both are left out. Failed repeats do not count in n.
+    """
+    cells: dict[str, list[TrialRecord]] = {}
+    for trial in history.trials.values():
+        cells.setdefault(trial.candidate, []).append(trial)
+    return [_cell_row(trials, history) for trials in cells.values()]
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Write rows as CSV with a header; what a row lacks is empty.
+
+    Numbers have all their digits.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns(rows), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_latex(rows: Sequence[Row]) -> str:
+    """Write rows as a LaTeX table with the rules of booktabs; texts are escaped.
+
+    Numbers have four digits, columns that hold nothing but numbers are aligned to the right.
+    """
+    names = columns(rows)
+    numeric = [all(isinstance(row.get(n, 0), (int, float)) for row in rows) for n in names]
+    lines = [
+        rf"\begin{{tabular}}{{{''.join('r' if number else 'l' for number in numeric)}}}",
+        r"\toprule",
+        _latex_line(names),
+        r"\midrule",
+        *(_latex_line([row.get(name, "") for name in names]) for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def columns(rows: Sequence[Row]) -> list[str]:
+    """Name every column of some rows, in the order of their first appearance."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _trial_row(trial: TrialRecord, history: History) -> Row:
+    row: Row = {
+        "trial": trial.trial_id,
+        "candidate": trial.candidate,
+        "repeat": trial.repeat,
+        "state": trial.state.value,
+        "epoch": trial.epoch,
+    }
+    if history.metric in trial.metrics:
+        row[history.metric] = trial.metrics[history.metric]
+    row |= {name: value for name, value in trial.metrics.items() if name not in row}
+    row |= {"num_parameters": trial.num_parameters, "seconds": trial.seconds}
+    return row | _values(trial.values, row)
+
+
+def _cell_row(trials: Sequence[TrialRecord], history: History) -> Row:
+    scores = [trial.curve[-1] for trial in trials if trial.is_scored()]
+    row: Row = {"candidate": trials[0].candidate, "n": len(scores)}
+    if scores:
+        row["mean"] = statistics.fmean(scores)
+    if len(scores) > 1:
+        row["std"] = statistics.stdev(scores)
+        half = _t(len(scores) - 1) * row["std"] / math.sqrt(len(scores))
+        row |= {"low": row["mean"] - half, "high": row["mean"] + half}
+    ordered = {name: row.get(name, "") for name in ("candidate", "n", "mean", "std", "low", "high")}
+    return ordered | _values(trials[0].values, ordered)
+
+
+def _values(values: Mapping[str, Any], taken: Mapping[str, Any]) -> Row:
+    return {f"value.{name}" if name in taken else name: value for name, value in values.items()}
+
+
+def _t(freedom: int) -> float:
+    """The 97.5 % quantile of Student's distribution."""
+    from scipy.stats import t  # takes most of a second; a table without repeats does not need it
+
+    return float(t.ppf(0.975, freedom))
+
+
+def _latex_line(cells: Sequence[Any]) -> str:
+    return " & ".join(_latex_cell(cell) for cell in cells) + r" \\"
+
+
+def _latex_cell(cell: Any) -> str:
+    if isinstance(cell, float):
+        text = f"{cell:.4g}" if math.isfinite(cell) else "--"
+        mantissa, _, power = text.partition("e")
+        return rf"${mantissa} \cdot 10^{{{int(power)}}}$" if power else text
+    return "".join(_LATEX.get(letter, letter) for letter in str(cell))

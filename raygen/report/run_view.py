@@ -1,0 +1,105 @@
+"""What of a run's folder can be shown, be it searched, ranked, or still running?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rich.console import RenderableType
+
+from raygen.config.load import load_experiment
+from raygen.config.schema import Experiment
+from raygen.config.space import Space
+from raygen.config.spaces import space_of
+from raygen.errors import RaygenError, RunError
+from raygen.report.tables import search_panel
+from raygen.report.view import SearchView, view_of
+from raygen.runs.paths import RunPaths
+from raygen.runs.records import History
+
+_TOP = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """A run as its folder has it."""
+
+    experiment: Experiment
+    history: History
+
+    @cached_property
+    def space(self) -> Space:
+        """What was searched; a run's config always names it."""
+        return space_of(self.experiment, default="")
+
+    @cached_property
+    def search(self) -> SearchView:
+        """What can be drawn."""
+        return view_of(self.history, self.space, name=self.experiment.name)
+
+    def table(self) -> RenderableType:
+        """The search as it stands, before anything is ranked."""
+        trials = self.experiment.search.trials or len(self.history.trials)
+        return search_panel(
+            self.history,
+            total=max(trials, len(self.history.trials)),
+            metric=self.history.metric,
+            elapsed_s=self.history.search_seconds,
+            max_epochs=self.experiment.search.max_epochs,
+            title=self.experiment.name,
+            top=_TOP,
+        )
+
+    def board(self) -> dict[str, Any]:
+        """A leaderboard without entries, with the search in their place."""
+        best = self.search.ranked[:_TOP]
+        trials = [self.search.trials[place] for place in best]
+        return {
+            "name": self.experiment.name,
+            "metric": self.history.metric,
+            "mode": self.history.mode,
+            "entries": [],
+            "test": {},
+            "search": {
+                "trials": len(self.history.trials),
+                "ended": sum(trial.state.is_over() for trial in self.history.trials.values()),
+                "seconds": round(self.history.search_seconds, 3),
+                "best": [
+                    {
+                        "trial_id": trial.trial_id,
+                        "state": trial.state.value,
+                        "epoch": trial.epoch,
+                        "score": trial.curve[-1],
+                        "values": dict(trial.current),
+                    }
+                    for trial in trials
+                ],
+            },
+        }
+
+
+def read_run(paths: RunPaths) -> RunView:
+    """Read what a run has left so far; the run may go on meanwhile.
+
+    Raises:
+        RunError: There is no run, or no trial of it has begun.
+        ConfigError: Its config cannot be read.
+    """
+    folder = str(paths.folder)
+    if not paths.journal.exists():
+        raise RunError("there is no run", where=folder, remedy="type ls runs")
+    history = History.read(paths.journal)
+    if not history.trials:
+        raise RunError("no trial has begun yet", where=folder, remedy="wait for the first")
+    return RunView(experiment=load_experiment(paths.config), history=history)
+
+
+def advice_lines(paths: RunPaths) -> list[str]:
+    """What the trials of a run advise, a line each; of a run that cannot be read nothing."""
+    from raygen.report.advice import advice_of  # numpy
+
+    try:
+        return [advice.message for advice in advice_of(read_run(paths).search)]
+    except RaygenError:
+        return []

@@ -1,0 +1,124 @@
+"""Which kinds of tasks are there: from where come their metrics, their space and their programs?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from raygen.config.schema import Experiment, Task
+from raygen.config.space import Space
+from raygen.config.spaces import space_of
+from raygen.data.inspect import inspect
+from raygen.errors import ConfigError
+from raygen.source.blueprint import AnyBlueprint
+from raygen.source.custom import CustomBlueprint
+from raygen.source.render import Blueprint
+from raygen.source.user_command import read_command
+from raygen.source.user_function import read_function
+from raygen.tasks.custom import custom_objectives
+from raygen.tasks.task import TASKS, Objective, objectives_of
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What must be done of an experiment with a kind of task before it can be planned."""
+
+    objectives: Callable[[Experiment], tuple[Objective, ...]]
+    space: Callable[[Experiment], Space]
+    blueprint: Callable[[Experiment, tuple[Objective, ...], Space], tuple[AnyBlueprint, Task]]
+    """Gives the task too, with all that was found out about it."""
+
+
+def kind_of(task_name: str) -> Kind:
+    """How an experiment with a task is begun."""
+    return _KINDS.get(task_name, _NETWORK)
+
+
+def plain(words: Sequence[str]) -> str | tuple[str, ...]:
+    """As the YAML has it: a word, or a list of several."""
+    return tuple(words) if len(words) > 1 else words[0]
+
+
+def _of_data(experiment: Experiment) -> tuple[Objective, ...]:
+    metrics, where = experiment.task.metrics, experiment.origin.where("task.metric")
+    return objectives_of(experiment.task.name, metrics, where=where)
+
+
+def _space_of_data(experiment: Experiment) -> Space:
+    return space_of(experiment, default=TASKS[experiment.task.name].space)
+
+
+def _network(
+    experiment: Experiment, objectives: tuple[Objective, ...], space: Space
+) -> tuple[AnyBlueprint, Task]:
+    """Inspect the data set that networks are to learn from."""
+    task, dataset = TASKS[experiment.task.name], experiment.task.rows
+    spec = inspect(
+        dataset,
+        modality=task.modality,
+        regression=task.predicts == "values",
+        folds=experiment.rank.folds,
+        origin=experiment.origin,
+    )
+    if "MAX_LENGTH" in spec.constants:
+        dataset = dataset.model_copy(update={"max_length": spec.constants["MAX_LENGTH"]})
+    blueprint = Blueprint(
+        name=experiment.name,
+        framework=experiment.framework,
+        task_name=experiment.task.name,
+        task=task,
+        objectives=objectives,
+        spec=spec,
+        space=space,
+        seed=experiment.seed,
+        folds=experiment.rank.folds,
+        epochs=experiment.search.max_epochs,
+        threads=experiment.resources.cpus_per_trial,
+    )
+    return blueprint, experiment.task.model_copy(update={"dataset": dataset})
+
+
+def _custom_objectives(experiment: Experiment) -> tuple[Objective, ...]:
+    task = experiment.task
+    return custom_objectives(task.metrics, task.modes, where=experiment.origin.where)
+
+
+def _custom(
+    experiment: Experiment, objectives: tuple[Objective, ...], space: Space
+) -> tuple[AnyBlueprint, Task]:
+    """Look at the text of the user's own program."""
+    task, where, folder = experiment.task, experiment.origin.where, _folder_of(experiment)
+    program = (
+        read_function(task.objective, folder, where=where("task.objective"))
+        if task.objective is not None
+        else read_command(task.command or "", space, where=where("task.command"))
+    )
+    blueprint = CustomBlueprint(
+        name=experiment.name,
+        objectives=objectives,
+        space=space,
+        seed=experiment.seed,
+        epochs=experiment.search.max_epochs,
+        folder=folder.resolve(),
+        program=program,
+    )
+    modes = plain([each.mode for each in objectives])
+    return blueprint, task.model_copy(update={"folder": str(folder), "mode": modes})
+
+
+def _folder_of(experiment: Experiment) -> Path:
+    """Where the user's files lie: a relative folder is looked for here, then beside the config."""
+    beside = Path(experiment.origin.file).parent
+    folder = Path(experiment.task.folder or beside)
+    if experiment.task.folder is not None and not folder.is_dir():
+        folder = beside / folder
+    if not folder.is_dir():
+        where, must = experiment.origin.where("task.folder"), "there must be such a folder"
+        raise ConfigError(f"{experiment.task.folder!r} given", where=where, must=must)
+    return folder
+
+
+_NETWORK = Kind(_of_data, _space_of_data, _network)
+_KINDS = {"Custom": Kind(_custom_objectives, partial(space_of, default=""), _custom)}

@@ -1,0 +1,64 @@
+"""How does a skeleton become a program: its regions replaced, its imports completed?"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from raygen.fragments import Fragment, imports_of, merge_imports, read_text
+
+_REGION = re.compile(r"^( *)# region (\w+)\n(.*?)^\1# endregion\n", re.DOTALL | re.MULTILINE)
+
+
+def fill(program: str, regions: Mapping[str, str], *, title: str, used: Sequence[str]) -> str:
+    """The text of a skeleton with its regions replaced.
+
+    Args:
+        program: Dotted name of the skeleton.
+        regions: Name of each of its regions to the lines that take their place.
+        title: The first line of the docstring.
+        used: Dotted names of the fragments whose functions stand in the regions.
+    """
+    text = read_text(program)
+    tree = ast.parse(text)
+    lines = [line for name in used for line in Fragment.read(name).imports]
+    imports = merge_imports([*imports_of(tree), *lines])
+    environment, body = _around_imports(text, tree)
+    if environment:
+        imports = imports.replace("\n\n", f"\n\n{environment}\n\n", 1)
+    body = _REGION.sub(lambda found: _indented(regions[found[2]], found[1]), body)
+    docstring = ast.get_docstring(tree, clean=False)
+    assert docstring is not None
+    usage = docstring.split("\n", 1)[1]
+    head = f'"""{title}\n{usage}"""\n\nfrom __future__ import annotations\n\n{imports}\n'
+    return re.sub(r"\n{4,}", "\n\n\n", head + body)
+
+
+def functions(*modules: str, only: Callable[[str], bool] = lambda _: True) -> str:
+    """The text of the functions of fragments."""
+    texts = [
+        text
+        for module in modules
+        for name, text in Fragment.read(module).functions.items()
+        if only(name)
+    ]
+    return "\n\n\n".join(texts)
+
+
+def harmless(name: str) -> str:
+    """A name free of anything that could end the docstring it stands in."""
+    return re.sub(r"[^\w .,+-]", "_", name)
+
+
+def _indented(text: str, indent: str) -> str:
+    return "".join(f"{indent}{line}\n" if line else "\n" for line in text.splitlines())
+
+
+def _around_imports(text: str, tree: ast.Module) -> tuple[str, str]:
+    """What stands between the imports, such as ``os.environ[...] = ...``, and what follows them."""
+    lines = text.splitlines(keepends=True)
+    nodes = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    gaps = ["".join(lines[a.end_lineno : b.lineno - 1]) for a, b in itertools.pairwise(nodes)]
+    return "".join(gaps).strip(), "".join(lines[nodes[-1].end_lineno :])

@@ -1,0 +1,169 @@
+"""What becomes of a sweep when a node of the cluster is switched off under it?"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from climbing_program import EPOCHS, check_sweep
+
+from raygen.runs.journal import read_events
+from raygen.runs.records import State
+
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
+
+TRIALS = 8
+CONFIG = f"""task:
+  name: ImageClassification
+  dataset: {{name: digits}}
+model:
+  layers: [flatten, {{dense: {{units: $width}}}}]
+  parameters:
+    width: {{int: [1, 1000]}}
+    learning_rate: {{float: [0.01, 0.5], log: true}}
+search: {{algorithm: random, trials: {TRIALS}, max_epochs: {EPOCHS}, retries: 3}}
+"""
+DRIVER = """
+from climbing_program import climbing
+from raygen import cli
+from raygen.source.render import Blueprint
+
+Blueprint.render = climbing("time.sleep(0.5)")
+Blueprint.preload = lambda _: ("numpy",)
+cli.main()
+"""
+TESTS = Path(__file__).parents[1]
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+}
+
+
+class SmallCluster:
+    """A cluster that this test can damage."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("small_cluster.py"))]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | ENVIRONMENT,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self.address = self._process.stdout.readline().strip()
+
+    def do(self, line: str) -> None:
+        """Add or kill a node."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "done\n"
+
+    def quit(self) -> None:
+        """Take all of it down, if it is not."""
+        assert self._process.stdin is not None
+        with suppress(OSError, ValueError, subprocess.TimeoutExpired):
+            self._process.stdin.close()
+            self._process.wait(timeout=60)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@pytest.fixture
+def cluster() -> Iterator[SmallCluster]:
+    """A head and two further nodes of one CPU each."""
+    made = SmallCluster()
+    made.do("add")
+    made.do("add")
+    yield made
+    made.quit()
+
+
+def start(place: Path, scheduler: str, address: str | None) -> subprocess.Popen[bytes]:
+    """Begin a search, or go on with it."""
+    (place / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    command = [sys.executable, "-c", DRIVER, "search", "--config", "config.yaml"]
+    environment = os.environ | ENVIRONMENT
+    environment["PYTHONPATH"] = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    if address is not None:
+        environment["RAY_ADDRESS"] = address
+    with (place / "said.txt").open("ab") as said:
+        return subprocess.Popen(
+            [*command, "--set", f"search.scheduler={scheduler}"],
+            cwd=place,
+            env=environment,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+
+
+def wait_for_reports(place: Path, driver: subprocess.Popen[bytes], number: int) -> None:
+    """Wait until so many epochs are journalled."""
+    journal = place / "runs/digits/journal.jsonl"
+    deadline = time.monotonic() + 240
+    while sum(event["event"] == "report" for event in read_events(journal)) < number:
+        assert driver.poll() is None, (place / "said.txt").read_text()
+        assert time.monotonic() < deadline, (place / "said.txt").read_text()
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "asha-promote", "pbt"])
+def test_a_lost_node_loses_no_trial(scheduler: str, cluster: SmallCluster, tmp_path: Path) -> None:
+    """Its trials go on elsewhere from their checkpoints; a new node is given the data, too."""
+    driver = start(tmp_path, scheduler, cluster.address)
+    try:
+        wait_for_reports(tmp_path, driver, 4)
+        cluster.do("kill 1")
+        wait_for_reports(tmp_path, driver, 8)
+        cluster.do("add")
+        cluster.do("kill 2")
+        assert driver.wait(timeout=400) == 0, (tmp_path / "said.txt").read_text()
+    finally:
+        driver.kill()
+
+    history = check_sweep(tmp_path / "runs/digits", trials=TRIALS)
+    states = {trial.state for trial in history.trials.values()}
+    assert states <= {State.FINISHED, State.STOPPED}
+    assert max(trial.epoch for trial in history.trials.values()) == EPOCHS
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "pbt"])
+def test_the_node_that_holds_the_data_takes_the_driver_along(
+    scheduler: str, cluster: SmallCluster, tmp_path: Path
+) -> None:
+    """The command ends, and the same one goes on elsewhere: the data is put there anew."""
+    driver = start(tmp_path, scheduler, cluster.address)
+    try:
+        wait_for_reports(tmp_path, driver, 5)
+        cluster.do("kill 0")
+        assert driver.wait(timeout=200) != 0
+        cluster.quit()
+    finally:
+        driver.kill()
+
+    again = start(tmp_path, scheduler, None)
+    try:
+        assert again.wait(timeout=400) == 0, (tmp_path / "said.txt").read_text()
+    finally:
+        again.kill()
+
+    history = check_sweep(tmp_path / "runs/digits", trials=TRIALS)
+    assert len(history.sessions) == 2
+    assert max(trial.epoch for trial in history.trials.values()) == EPOCHS
