@@ -97,7 +97,7 @@ def test_rows_may_be_trials(raygen: Command, tmp_path: Path) -> None:
     assert (code, out, err) == (0, "", "table.tex written\n")
     text = (tmp_path / "table.tex").read_text()
     assert text.startswith(r"\begin{tabular}")
-    assert r"aaaaaaaa & 2 & 0.6" in text
+    assert r"aaaaaaaa & 1 & 2 & 0.6" in text
 
 
 def test_a_space_goes_to_configspace_and_back(raygen: Command, tmp_path: Path) -> None:

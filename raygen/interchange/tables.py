@@ -43,7 +43,8 @@ def cells_table(history: History) -> list[Row]:
     """One row a candidate: n, mean, standard deviation and 95 % t interval over its repeats.
 
     The interval is ``mean +- t(0.975, n - 1) std / sqrt(n)`` with the sample's standard deviation
-    (divisor n - 1); with a single score both are left out. Failed repeats do not count in n.
+    (divisor n - 1); with a single score both are left out. Repeats that failed, or were stopped
+    earlier than others of their candidate, do not count in n.
     """
     cells: dict[str, list[TrialRecord]] = {}
     for trial in history.trials.values():
@@ -103,15 +104,18 @@ def _trial_row(trial: TrialRecord, history: History) -> Row:
 
 
 def _cell_row(trials: Sequence[TrialRecord], history: History) -> Row:
-    scores = [trial.curve[-1] for trial in trials if trial.is_scored()]
-    row: Row = {"candidate": trials[0].candidate, "n": len(scores)}
+    scored = [trial for trial in trials if trial.is_scored()]
+    longest = max((trial.epoch for trial in scored), default=0)
+    scores = [trial.curve[-1] for trial in scored if trial.epoch == longest]
+    row: Row = {"candidate": trials[0].candidate, "epoch": longest, "n": len(scores)}
     if scores:
         row["mean"] = statistics.fmean(scores)
     if len(scores) > 1:
         row["std"] = statistics.stdev(scores)
         half = _t(len(scores) - 1) * row["std"] / math.sqrt(len(scores))
         row |= {"low": row["mean"] - half, "high": row["mean"] + half}
-    ordered = {name: row.get(name, "") for name in ("candidate", "n", "mean", "std", "low", "high")}
+    names = ("candidate", "epoch", "n", "mean", "std", "low", "high")
+    ordered = {name: row.get(name, "") for name in names}
     return ordered | _values(trials[0].values, ordered)
 
 

@@ -25,7 +25,7 @@ from raygen.config.spaces import load_space
 from raygen.data.spec import DataSpec
 from raygen.source.candidate import Candidate
 from raygen.source.render import Blueprint, render
-from raygen.tasks.task import TASKS
+from raygen.tasks.task import TASKS, Objective
 
 VALUES = {
     "stages": 2,
@@ -76,7 +76,7 @@ def load_program(rows: int):
         framework="torch",
         task_name="ImageClassification",
         task=TASKS["ImageClassification"],
-        metric="accuracy",
+        objectives=(Objective("accuracy", "max"),),
         spec=DataSpec(
             uri="digits",
             source="digits",

@@ -24,7 +24,7 @@ from raygen.search.gaussian_process import (
     log_expected_improvement,
 )
 from raygen.search.kernel_fit import fit
-from raygen.search.strategies.seen import Seen, choose, rungs, standardised
+from raygen.search.strategies.seen import Row, Seen, choose, rungs, standardised
 from raygen.search.strategies.strategy import Scores, Strategy, Terms, Values
 
 _FIT_POINTS = 120
@@ -52,8 +52,6 @@ class _Trial:
     curve: dict[int, float] = field(default_factory=dict)
     """Scores of the rungs, and of the latest epoch."""
     latest: int = 0
-    running: bool = True
-    failed: bool = False
 
 
 class GP(Strategy):
@@ -69,6 +67,8 @@ class GP(Strategy):
         self._threads = ThreadpoolController()
         self._rungs = rungs(terms.max_epochs)
         self._trials: dict[int, _Trial] = {}
+        self._running: dict[int, _Trial] = {}
+        self._over: list[Row] = []
         self._tried: set[bytes] = set()
         self._refused: list[Array] = []
         self._told = self._fitted = 0
@@ -80,13 +80,13 @@ class GP(Strategy):
     def begin(self, number: int, values: Values) -> None:
         """Remember where the candidate lies."""
         position = self._encoding.position(values)
-        self._trials[number] = _Trial(position)
+        self._trials[number] = self._running[number] = _Trial(position)
         self._tried.update(_keys(position[None]))
         self._refused = []
 
     def report(self, number: int, epoch: int, scores: Scores) -> None:
         """Put an epoch's score into the trial's curve."""
-        trial = self._trials[number]
+        trial = self._running[number]
         if trial.latest not in self._rungs:
             trial.curve.pop(trial.latest, None)
         trial.latest, trial.curve[epoch] = epoch, scores[0]
@@ -95,11 +95,15 @@ class GP(Strategy):
 
     def end(self, number: int, scores: Scores | None) -> None:
         """Learn of a failure, or that no more of the curve will be seen."""
-        trial = self._trials[number]
-        trial.running, trial.failed = False, scores is None
-        self._any_over |= scores is not None
-        if scores is not None and not trial.curve:
-            trial.curve[self.terms.max_epochs] = scores[0]
+        trial = self._running.pop(number)
+        last = self.terms.max_epochs
+        if scores is None:
+            trial.curve = {last: math.nan}
+        else:
+            self._any_over = True
+            trial.curve = trial.curve or {last: scores[0]}
+        self._over += _rows(number, trial)
+        trial.curve = {}
         self._grow()
 
     def propose(self) -> Values:
@@ -172,11 +176,11 @@ class GP(Strategy):
         Stopped trials are believed too: to propose their neighbours would be to start them again.
         """
         last = chosen.epoch == self.terms.max_epochs
-        over, known = set(chosen.trial[last].tolist()), set(chosen.trial.tolist())
+        over = set(chosen.trial[last].tolist())
         believed = [
             number
-            for number, trial in self._trials.items()
-            if number not in over and not trial.failed and (trial.running or number in known)
+            for number in dict.fromkeys([*chosen.trial.tolist(), *self._running])
+            if number not in over
         ]
         best = float(scores[last].max()) if last.any() else -math.inf
         if believed:
@@ -215,16 +219,9 @@ class GP(Strategy):
         return np.where(anywhere, rng.random((count, size)), moved)
 
     def _seen(self) -> Seen:
-        """All that is known so far, in the order in which trials began."""
-        last = self.terms.max_epochs
-        rows: list[tuple[int, int, float]] = []
-        for number, trial in self._trials.items():
-            if trial.failed:
-                rows.append((number, last, math.nan))
-            else:
-                rows += [(number, epoch, score) for epoch, score in trial.curve.items()]
-        numbers, epochs, scores = zip(*rows, strict=True) if rows else ((), (), ())
-        return Seen(np.array(numbers, int), np.array(epochs, int), np.array(scores, float))
+        """All that is known so far: of trials that are over, then of those that run."""
+        rows = [row for number, trial in self._running.items() for row in _rows(number, trial)]
+        return Seen.of([*self._over, *rows])
 
     def _points(self, seen: Seen) -> Points:
         most = self.terms.max_epochs
@@ -240,3 +237,7 @@ class GP(Strategy):
 def _keys(positions: Array) -> list[bytes]:
     """What is the same for the same candidate, whatever its last digits."""
     return [each.tobytes() for each in np.round(positions, 9)]
+
+
+def _rows(number: int, trial: _Trial) -> list[Row]:
+    return [(number, epoch, score) for epoch, score in trial.curve.items()]

@@ -30,7 +30,7 @@ from optuna.samplers import (
 )
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raygen.search.strategies.coordinates import Coordinate, coordinates_of, values_of
 from raygen.search.strategies.learner import Learner
@@ -39,6 +39,10 @@ from raygen.search.strategies.subset import Observation, subset
 
 _POPULATION = 50
 """The library's own population; of 50 trials it would draw each at random."""
+_FULL = 250
+"""Trials of a study from which on old generations are forgotten."""
+_GENERATION, _OPTIMIZER = "cma:generation", "cma:optimizer:0"
+"""Names under which the library's CMA-ES notes on a trial what it needs later."""
 _MARGIN = 1.25
 """How far a study grows beyond its limit before it is made anew, so that this is rare."""
 
@@ -105,14 +109,18 @@ class Optuna(Learner):
 
     def _open(self) -> None:
         """Make a study of a subset of what is known."""
-        self.storage = InMemoryStorage()
-        directions = [StudyDirection.MAXIMIZE] * self.terms.objectives
-        self.study_id = self.storage.create_new_study(directions)
+        self._renew()
         shown = self.over if self.limit is None else subset(self.over, limit=self.limit)
         for each in shown:
             self._finish(self._add(each.number, each.values), each)
         self.ids = {number: self._add(number, values) for number, values in self.pending.items()}
         self._told = len(shown)
+
+    def _renew(self) -> None:
+        """Make an empty study."""
+        self.storage = InMemoryStorage()
+        directions = [StudyDirection.MAXIMIZE] * self.terms.objectives
+        self.study_id = self.storage.create_new_study(directions)
 
     def _add(self, number: int, values: Values) -> int:
         """Add a running trial, and say under which id."""
@@ -177,7 +185,37 @@ class GP(Optuna):
         return GPSampler(seed=seed, warn_independent_sampling=False)
 
 
-class CMAES(Optuna):
+class Generational(Optuna):
+    """A sampler that reads its last generations only: the study forgets the ones before.
+
+    What is proposed depends neither on what is forgotten nor on when.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        self._full = _FULL
+        super().__init__(terms)
+
+    def needed(self) -> list[FrozenTrial]:
+        """The complete trials that the sampler may still read."""
+        raise NotImplementedError
+
+    def forget(self) -> Mapping[int, int]:
+        """Make the study anew if it is full, and say which id of the old one is which now."""
+        if self.storage.get_n_trials(self.study_id) < self._full:
+            return {}
+        running = [self.storage.get_trial(each) for each in self.ids.values()]
+        kept = {each.number: each for each in [*self.needed(), *running]}
+        self._renew()
+        ids = {
+            kept[number]._trial_id: self.storage.create_new_trial(self.study_id, kept[number])
+            for number in sorted(kept)
+        }
+        self.ids = {number: ids[old] for number, old in self.ids.items()}
+        self._full = max(_FULL, 2 * len(kept))
+        return ids
+
+
+class CMAES(Generational):
     """CMA-ES, for numbers without conditions."""
 
     def __init__(self, terms: Terms) -> None:
@@ -189,23 +227,45 @@ class CMAES(Optuna):
         return CmaEsSampler(seed=seed, warn_independent_sampling=False)
 
     def propose(self) -> Values:
-        """Sample a trial whose number, part of its seed, does not depend on earlier sessions."""
-        number = self.asked + len(self.over) + len(self.pending)
-        while self.storage.get_n_trials(self.study_id) < number:
-            failed = create_trial(state=TrialState.FAIL)
-            self.storage.create_new_trial(self.study_id, template_trial=failed)
-        return super().propose()
+        """Sample for the study's first trial, which is never over.
+
+        The number of a trial is part of the sampler's seed; so it may not depend on how many were
+        asked for.
+        """
+        return values_of(self.space, self._sample(0, int(self.rng().integers(2**31))))
 
     def begin(self, number: int, values: Values) -> None:
         """Add a running trial with the generation it belongs to, and the optimizer's state."""
         super().begin(number, values)
-        study, sampler = self.sampled(self.terms.seed)
-        trial = self.storage.get_trial(self.ids[number])
-        space = sampler.infer_relative_search_space(study, trial)
-        sampler.sample_relative(study, trial, space)  # for what it notes on the trial
+        self._sample(self.ids[number], self.terms.seed)  # for what it notes on the trial
+
+    def end(self, number: int, scores: Scores | None) -> None:
+        """Tell the trial's scores."""
+        super().end(number, scores)
+        self.forget()
+
+    def needed(self) -> list[FrozenTrial]:
+        """Those since the optimizer's state was last noted on a trial that is complete."""
+        trials = self.storage.get_all_trials(self.study_id, False, [TrialState.COMPLETE])
+        noted = [e.system_attrs[_GENERATION] for e in trials if _OPTIMIZER in e.system_attrs]
+        if not noted:
+            return trials
+        return [each for each in trials if each.system_attrs.get(_GENERATION, -1) >= noted[-1]]
+
+    def _renew(self) -> None:
+        super()._renew()
+        self.storage.create_new_trial(self.study_id)
+
+    def _sample(self, trial_id: int, seed: int) -> dict[str, Any]:
+        study, sampler = self.sampled(seed)
+        trial = self.storage.get_trial(trial_id)
+        numbers: dict[str, Any] = sampler.sample_relative(
+            study, trial, sampler.infer_relative_search_space(study, trial)
+        )
+        return numbers
 
 
-class NSGAII(Optuna):
+class NSGAII(Generational):
     """NSGA-II with a population that leaves room for generations within the budget.
 
     A parameter that is not active has a number too, drawn for the trial, as a gene that is not
@@ -246,6 +306,26 @@ class NSGAII(Optuna):
         if len(sampler.get_population(study, self._generation)) >= self._population:
             self._generation += 1
             sampler.get_parent_population(study, self._generation)
+        self.forget()
+
+    def needed(self) -> list[FrozenTrial]:
+        """The parents, and the last two generations: from these the library tells the next one."""
+        study, sampler = self.sampled(self._generation)
+        return [
+            *sampler.get_parent_population(study, self._generation),
+            *sampler.get_population(study, self._generation - 1),
+            *sampler.get_population(study, self._generation),
+        ]
+
+    def forget(self) -> Mapping[int, int]:
+        """Hand the parents, which the library notes on the study, to the next study."""
+        notes = self.storage.get_study_system_attrs(self.study_id)
+        ids = super().forget()
+        for key, parents in notes.items():
+            if ids and key.endswith(f":parent:{self._generation}"):
+                now = [ids[each] for each in parents]
+                self.storage.set_study_system_attr(self.study_id, key, now)
+        return ids
 
 
 class NSGAIII(NSGAII):

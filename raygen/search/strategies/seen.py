@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,10 @@ _RUNG = 3.0
 """Of a curve the epochs at a third, a ninth, ... of its length are seen, and the latest."""
 
 
+Row: TypeAlias = "tuple[int, int, float]"
+"""Trial, epoch and score."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """Scores of some epochs of some trials; NaN stands at the last epoch of those that failed."""
@@ -21,6 +27,12 @@ class Seen:
     trial: NDArray[np.int64]
     epoch: NDArray[np.int64]
     score: Array
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Seen:
+        """From rows in the order in which they were seen."""
+        trials, epochs, scores = zip(*rows, strict=True) if rows else ((), (), ())
+        return cls(np.array(trials, int), np.array(epochs, int), np.array(scores, float))
 
     def at(self, rows: NDArray[np.int64]) -> Seen:
         """Some of them."""
