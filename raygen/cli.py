@@ -258,7 +258,8 @@ def _print_outcome(result: Result) -> None:
 def _told(plan: Plan) -> str:
     size = plan.space.size()
     searched = plan.space.name if plan.space.layers else "parameters"
-    return f"{plan.blueprint.told()}; {searched} with {size or 'infinitely many'} candidates"
+    told = f"{plan.blueprint.told()}; {searched} with {size or 'infinitely many'} candidates"
+    return f"{told}; {chosen}" if (chosen := plan.algorithm_told()) else told
 
 
 def _note(line: str) -> None:

@@ -17,6 +17,8 @@ from raygen.config.space import Space
 from raygen.errors import EnvironmentProblem, RunError
 from raygen.runs.paths import RunPaths
 from raygen.search.compatibility import check_checkpoints, check_search, fixed_words
+from raygen.search.strategies.auto import choose_algorithm
+from raygen.search.strategies.strategy import Terms
 from raygen.source.blueprint import AnyBlueprint
 from raygen.source.kinds import kind_of, plain
 
@@ -40,6 +42,22 @@ class Plan:
     def space(self) -> Space:
         """The search space."""
         return self.blueprint.space
+
+    def algorithm_told(self) -> str:
+        """What ``auto`` will choose on this machine, and why; empty if the config chooses."""
+        search, concurrent = self.experiment.search, self.experiment.resources.concurrent
+        if search.algorithm != "auto":
+            return ""
+        fitting = max(count_cpus() // self.experiment.resources.cpus_per_trial, 1)
+        terms = Terms(
+            space=self.space,
+            objectives=len(self.blueprint.objectives),
+            max_epochs=search.max_epochs,
+            trials=search.trials,
+            workers=fitting if concurrent == "auto" else concurrent,
+        )
+        name, reason = choose_algorithm(terms)
+        return f"searched by {name}: {reason}"
 
 
 def plan_run(

@@ -286,7 +286,7 @@ class Search(Section):
         "bohb",
         "gp",
         "auto",
-    ] = "hyperopt"
+    ] = "auto"
     """Who proposes the candidates."""
     scheduler: Literal[
         "fifo",

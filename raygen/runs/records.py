@@ -151,6 +151,8 @@ class History:
     """Trial id, metrics and seconds of the winner's one look at the test rows."""
     searched: Searched | None = None
     """How the search has come to its end; None if it has not."""
+    algorithm: str = ""
+    """The searcher that the first session began with, which ``auto`` may have chosen."""
     search_seconds: float = 0.0
     """Time spent on searching, all sessions together."""
     sessions: list[tuple[float, float]] = field(default_factory=list)
@@ -179,6 +181,7 @@ class History:
                 record = TrialRecord(**fields, began=event.get("time", 0.0))
                 self.trials[record.trial_id] = record
             case "search":
+                self.algorithm = self.algorithm or fields.get("algorithm", "")
                 self.sessions.append((event["time"], self.search_seconds))
             case "report" | "end" as kind:
                 time = event.get("time", 0.0)

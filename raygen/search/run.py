@@ -29,6 +29,7 @@ from raygen.search.schedulers import (
     pool_size,
 )
 from raygen.search.strategies import load_strategy
+from raygen.search.strategies.auto import choose_algorithm
 from raygen.search.strategies.strategy import Terms
 from raygen.search.trial import Trial, trial_config
 from raygen.source.schedule import mutable_parameters
@@ -67,9 +68,10 @@ def _tune(run: Run) -> tuple[str, str]:
         sign=run.blueprint.objectives[0].sign,
         seconds_before=history.search_seconds,
     )
+    algorithm, why = _algorithm(run)
     standing, measures = _Standing(), Measures(run)
     candidates = Candidates(
-        load_strategy(config.algorithm, _terms(run)),
+        load_strategy(algorithm, _terms(run)),
         refusal=measures.refusal,
         first=first_candidates(run),
         repeats=config.repeats,
@@ -92,7 +94,7 @@ def _tune(run: Run) -> tuple[str, str]:
     left = num_trials(config) - ended
     if left > 0 and not budget.closed():
         settle(run)
-        run.record("search")
+        run.record("search", algorithm=algorithm, reason=why)
         _fit(run, proposer, standing, _Ending(run, budget), left)
         if not run.interruption:
             _end_those_left(run, proposer)
@@ -140,6 +142,16 @@ def _fit(
     )
     tuner.fit()
     shutil.rmtree(run.paths.tune, ignore_errors=True)
+
+
+def _algorithm(run: Run) -> tuple[str, str]:
+    """The searcher, and why; a run goes on with the one it began with."""
+    wanted = run.experiment.search.algorithm
+    if wanted != "auto":
+        return wanted, "search.algorithm"
+    if run.history.algorithm:
+        return run.history.algorithm, "as the run began"
+    return choose_algorithm(_terms(run))
 
 
 def _terms(run: Run) -> Terms:

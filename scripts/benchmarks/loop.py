@@ -24,7 +24,7 @@ from torch import nn
 from raygen.config.spaces import load_space
 from raygen.data.spec import DataSpec
 from raygen.source.candidate import Candidate
-from raygen.source.render import Blueprint, render
+from raygen.source.render import Blueprint
 from raygen.tasks.task import TASKS, Objective
 
 VALUES = {
@@ -95,7 +95,7 @@ def load_program(rows: int):
         threads=1,
     )
     folder = tempfile.mkdtemp()
-    (Path(folder) / "model.py").write_text(render(blueprint, Candidate(VALUES)).text)
+    (Path(folder) / "model.py").write_text(blueprint.render(Candidate(VALUES)).text)
     sys.path.insert(0, folder)
     import model
 

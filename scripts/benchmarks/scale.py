@@ -66,7 +66,8 @@ def main() -> None:
 
 def on_this_machine(trials: int, plain: int) -> float:
     """Print rates and memory; returns the driver's milliseconds for one trial."""
-    ends, memory, appended = stub_search(trials)
+    ends, memory, appended, driver_s = stub_search(trials)
+    driver_ms = driver_s / trials * 1e3
     rates = [100 / (ends[i + 50] - ends[i - 50]) for i in (100, trials // 2, trials - 51)]
     print(f"{trials} stub trials in {ends[-1] - ends[0]:.0f} s, {steady(ends):.1f} a second")
     told = "  ".join(f"{rate:.1f}/s" for rate in rates)
@@ -76,15 +77,18 @@ def on_this_machine(trials: int, plain: int) -> float:
     slope = float(np.polyfit(counts[late], megabytes[late], 1)[0]) * 1e3
     print(f"driver: {megabytes[0]:.0f} MB at first, {megabytes[-1]:.0f} MB at last")
     print(f"driver memory after the first tenth: {slope:.1f} kB a trial")
+    print(f"driver: {driver_ms:.2f} ms of CPU time a trial")
     print(f"journal: {statistics.mean(appended) * 1e3:.3f} ms a record, {len(appended)} records")
     if plain:
         rate = plain_rate(plain)
         print(f"plain Ray Tune beside it: {rate:.2f} a second: {steady(ends) / rate:.1f} times")
-    return 1e3 / steady(ends)
+    return driver_ms
 
 
-def stub_search(trials: int) -> tuple[list[float], list[tuple[int, float]], list[float]]:
-    """When each trial ended (s), (trials, driver's MB), and seconds of each journal record."""
+def stub_search(
+    trials: int,
+) -> tuple[list[float], list[tuple[int, float]], list[float], float]:
+    """When each trial ended (s), (trials, driver's MB), seconds of each record, driver's CPU s."""
     from raygen.pipeline import run_steps
     from raygen.plan import plan_run
     from raygen.runs.journal import Journal
@@ -113,14 +117,16 @@ def stub_search(trials: int) -> tuple[list[float], list[tuple[int, float]], list
         done = threading.Event()
         watch = threading.Thread(target=_watch, args=(plan.paths.folder, memory, done))
         watch.start()
+        cpu = time.process_time()
         run_steps(plan, upto="search")
+        driver_s = time.process_time() - cpu
         done.set()
         watch.join()
         events = [json.loads(line) for line in plan.paths.journal.read_text().splitlines()]
     Journal.append = append
     ends = [event["time"] for event in events if event["event"] == "end"]
     assert len(ends) == trials
-    return ends, memory, appended
+    return ends, memory, appended, driver_s
 
 
 def _watch(folder: Path, memory: list[tuple[int, float]], done: threading.Event) -> None:

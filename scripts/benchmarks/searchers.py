@@ -244,6 +244,7 @@ CONTESTANTS: dict[str, Run] = {
     "raygen optuna-tpe": _ours("optuna-tpe"),
     "raygen optuna-gp": _ours("optuna-gp"),
     "raygen bohb + asha": _ours("bohb", "asha"),
+    "raygen bohb + asha-promote": _ours("bohb", "asha-promote"),
     "hyperopt tpe": _own(loops.Hyperopt),
     "skopt gp": _own(loops.Skopt),
     "bayes_opt": _own(loops.BayesOpt),
@@ -251,7 +252,6 @@ CONTESTANTS: dict[str, Run] = {
     "optuna tpe + hyperband": _own(loops.Optuna, sampler="tpe", pruner="hyperband"),
     "optuna tpe + halving": _own(loops.Optuna, sampler="tpe", pruner="halving"),
     "optuna tpe + median": _own(loops.Optuna, sampler="tpe", pruner="median"),
-    "optuna tpe multivariate": _own(loops.Optuna, sampler="tpe-multivariate", pruner="none"),
     "optuna gp": _own(loops.Optuna, sampler="gp", pruner="none"),
     "optuna gp + hyperband": _own(loops.Optuna, sampler="gp", pruner="hyperband"),
 }

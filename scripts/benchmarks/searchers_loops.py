@@ -262,9 +262,6 @@ class Optuna(Loop):
         samplers: dict[str, Callable[[], Any]] = {
             # for several workers its docs advise the constant liar
             "tpe": lambda: optuna.samplers.TPESampler(seed=seed, constant_liar=workers > 1),
-            "tpe-multivariate": lambda: optuna.samplers.TPESampler(
-                seed=seed, multivariate=True, constant_liar=workers > 1
-            ),
             "gp": lambda: optuna.samplers.GPSampler(seed=seed),
         }
         pruners: dict[str, Callable[[], Any]] = {

@@ -16,7 +16,7 @@ ADAPTERS = {
     "raygen hyperopt": "hyperopt tpe",
     "raygen skopt-gp": "skopt gp",
     "raygen bayesopt": "bayes_opt",
-    "raygen optuna-tpe": "optuna tpe multivariate",
+    "raygen optuna-tpe": "optuna tpe",
     "raygen optuna-gp": "optuna gp",
 }
 """RayGen's row to the library's own loop."""
@@ -27,6 +27,9 @@ _SHOWN = (
     "raygen random + asha",
     "raygen random",
     "raygen bohb + asha",
+    "raygen bohb + asha-promote",
+    "raygen hyperopt",
+    "raygen optuna-tpe",
     "hyperopt tpe",
     "skopt gp",
     "bayes_opt",

@@ -54,7 +54,9 @@ class Learner(Strategy):
         self.over.append(Observation(number, values, scores, epoch, lot))
         self._scored += scores is not None
 
-    def evidence(self, limit: int, *, pending: str = "best") -> list[tuple[Values, float]]:
+    def evidence(
+        self, limit: int, *, pending: str = "best", first: int | None = None
+    ) -> list[tuple[Values, float]]:
         """What a library with one objective and no notion of pending candidates is told.
 
         A failure counts as the worst score. A pending candidate counts as the best (or the worst)
@@ -64,12 +66,16 @@ class Learner(Strategy):
         Args:
             limit: Most observations, and most of the newest pending candidates.
             pending: ``best`` for a model that is sure of what it was told, ``worst`` for densities.
+            first: Only the first so many that are over, and none that is pending.
         """
-        scores = [each.scores[0] for each in self.over if each.scores is not None]
-        worst, best = min(scores), max(scores)
+        over = self.over[:first]
+        scores = [each.scores[0] for each in over if each.scores is not None]
+        worst, best = min(scores, default=0.0), max(scores, default=0.0)
         told = [
             (each.values, worst if each.scores is None else each.scores[0])
-            for each in subset(self.over, limit=limit)
+            for each in subset(over, limit=limit)
         ]
+        if first is not None:
+            return told
         lie = best if pending == "best" else worst
         return [*told, *((values, lie) for values in list(self.pending.values())[-limit:])]

@@ -174,7 +174,7 @@ class GP(Optuna):
     draw every parameter that has a condition at random.
     """
 
-    limit = 200
+    limit = 120
 
     def __init__(self, terms: Terms) -> None:
         importlib.import_module("torch")  # the sampler would miss it only at the tenth trial
