@@ -42,6 +42,8 @@ def fronts(points: Floats) -> NDArray[np.int64]:
         Shape (points,).
     """
     ranks = np.zeros(len(points), dtype=np.int64)
+    if not len(points):
+        return ranks
     best_first = np.lexsort(-points.T[::-1])  # whoever dominates a point comes before it
     ordered = points[best_first]
     for place in range(1, len(points)):

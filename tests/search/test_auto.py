@@ -13,6 +13,7 @@ from raygen.search.strategies.strategy import Terms
 
 REAL = Space("real", (), parameters=(Parameter("a", Float(0, 1)), Parameter("b", Int(1, 9))))
 TINY = Space("tiny", (), parameters=(Parameter("c", Choice(("x", "y"))), Parameter("b", Int(1, 3))))
+LOGS = Space("logs", (), parameters=(Parameter("width", Int(1, 64, log=True)),))
 LONG = Space(
     "long", (), parameters=tuple(Parameter(f"p{k}", Float(0, 1)) for k in range(MANY_PARAMETERS))
 )
@@ -31,6 +32,7 @@ LONG = Space(
         pytest.param(REAL, {"trials": 9999, "workers": MANY_WORKERS}, "bohb", id="many workers"),
         pytest.param(LONG, {"trials": 20}, "bohb", id="many parameters"),
         pytest.param(REAL, {"trials": 20, "objectives": 2}, "evolution", id="a front"),
+        pytest.param(LOGS, {"trials": 99}, "gp", id="a grid would leave some out"),
         pytest.param(TINY, {"trials": 6, "objectives": 2}, "grid", id="all of a front"),
     ],
 )

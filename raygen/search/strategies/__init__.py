@@ -98,17 +98,20 @@ STRATEGIES: dict[str, Row] = {
         costly=True,
     ),
     "optuna-cmaes": Row(
-        loads=f"{_IN}.optuna:CMAES",
+        loads=f"{_IN}.optuna_evolution:CMAES",
         package="'raygen[optuna]'",
         needs=("optuna",),
         conditions=False,
         choices=False,
     ),
     "optuna-nsga2": Row(
-        loads=f"{_IN}.optuna:NSGAII", package="'raygen[optuna]'", needs=("optuna",), objectives=True
+        loads=f"{_IN}.optuna_evolution:NSGAII",
+        package="'raygen[optuna]'",
+        needs=("optuna",),
+        objectives=True,
     ),
     "optuna-nsga3": Row(
-        loads=f"{_IN}.optuna:NSGAIII",
+        loads=f"{_IN}.optuna_evolution:NSGAIII",
         package="'raygen[optuna]'",
         needs=("optuna",),
         objectives=True,

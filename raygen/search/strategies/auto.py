@@ -23,7 +23,8 @@ def choose_algorithm(terms: Terms) -> tuple[str, str]:
         The name of a row of ``STRATEGIES``, and the reason in a few words.
     """
     size, trials = terms.space.size(), terms.trials
-    if size is not None and trials is not None and size <= trials:
+    listed = all(len(each.domain.grid(2)) == each.domain.size for each in terms.space.parameters)
+    if size is not None and listed and trials is not None and size <= trials:
         return "grid", f"all {size} candidates fit into the budget of {trials} trials"
     if terms.objectives > 1:
         return "evolution", f"{terms.objectives} objectives ask for a front, not for one best"
