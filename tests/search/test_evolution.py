@@ -164,6 +164,7 @@ def test_the_order_ends_with_failures() -> None:
 
     assert order(scores) == [4, 1, 3, 2, 5, 0]
     assert order([(1.0,), None, (3.0,), (2.0,)]) == [2, 3, 0, 1]
+    assert order([None, None]) == [1, 0]
 
 
 def test_several_objectives_spread_over_a_front() -> None:

@@ -175,6 +175,47 @@ def test_a_study_stays_small() -> None:
     assert states.count("RUNNING") == 1
 
 
+@pytest.mark.parametrize("name", ["optuna-cmaes", "optuna-nsga2", "optuna-nsga3"])
+def test_what_is_forgotten_changes_no_proposal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study without the generations before the last two samples like one that has them all."""
+
+    def searched(full: int) -> tuple[list[dict[str, Any]], int]:
+        monkeypatch.setattr("raygen.search.strategies.optuna_evolution._FULL", full)
+        strategy: Any = made(name, BOWL, trials=40)
+        proposals: list[dict[str, Any]] = []
+        for number in range(120):
+            proposals.append(strategy.ask())
+            strategy.begin(number, proposals[-1])
+            if number >= 3:  # three are pending
+                ended = proposals[number - 3]
+                strategy.end(number - 3, (-(ended["a"] ** 2),) if number % 7 else None)
+        return proposals, strategy.storage.get_n_trials(strategy.study_id)
+
+    (forgetful, few), (whole, many) = searched(20), searched(10_000)
+
+    assert forgetful == whole
+    assert few <= 90 < many
+
+
+@pytest.mark.parametrize("name", ["optuna-cmaes", "optuna-nsga2"])
+def test_a_study_of_generations_stays_small(name: str) -> None:
+    """However many trials there were, the study has a few hundred at most."""
+    strategy: Any = made(name, BOWL)
+    for number in range(600):
+        strategy.begin(number, {"a": float(number % 5), "b": 0.0})
+        strategy.end(number, (float(number),))
+
+        assert strategy.storage.get_n_trials(strategy.study_id) <= 300
+
+
+@pytest.mark.parametrize(("count", "milestone"), [(1, 1), (19, 19), (21, 20), (23, 22), (150, 149)])
+def test_hyperparameters_are_fitted_when_there_is_a_tenth_more(count: int, milestone: int) -> None:
+    """Anew for each of the first 20 observations, then seldom, whatever was asked in between."""
+    from raygen.search.strategies.skopt import _milestone
+
+    assert _milestone(count) == milestone
+
+
 def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A strategy whose package is not installed says what to type."""
     row = Row(loads="no_such_package.skopt:Skopt", package="'raygen[skopt]'")

@@ -25,10 +25,12 @@ from raygen.search.strategies.learner import Learner
 from raygen.search.strategies.strategy import Terms, Values
 
 _LIMIT = 150
+_THOROUGH = 60
+"""Up to so many observations the library's own thoroughness costs a tenth of a second or two."""
 _STARTS = 3
-"""Points from which the acquisition function is climbed; of the library's 10 most meet again."""
+"""Points from which the acquisition function is climbed beyond that; else the library's 10."""
 _RESTARTS = 1
-"""Of the fit of the kernel's one length; the library's 5 find the same."""
+"""Of the fit of the kernel's one length beyond that; else the library's 5."""
 _ACQUISITIONS: dict[str, Callable[[], acquisition.AcquisitionFunction]] = {
     "UCB": lambda: acquisition.UpperConfidenceBound(kappa=2.576),
     "EI": lambda: acquisition.ExpectedImprovement(xi=0.01),
@@ -62,7 +64,7 @@ class BayesOpt(Learner):
         scores = (scores - scores.mean()) / (scores.std() or 1.0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that typed parameters are new to the library
-            optimizer = self._optimizer()
+            optimizer = self._optimizer(thorough=len(known) <= _THOROUGH)
             for point, score in zip(known, scores, strict=True):
                 # the optimizer's own register writes a log line of all that is known so far
                 optimizer.space.register(np.array(point), float(score))
@@ -72,10 +74,11 @@ class BayesOpt(Learner):
         }
         return self.space.active({**single, **proposed})
 
-    def _optimizer(self) -> BayesianOptimization:
+    def _optimizer(self, *, thorough: bool) -> BayesianOptimization:
         """One that proposes in tenths of a second."""
         function: Any = _ACQUISITIONS[self.terms.options["acquisition"]]()
-        function.suggest = partial(function.suggest, n_smart=_STARTS)
+        if not thorough:
+            function.suggest = partial(function.suggest, n_smart=_STARTS)
         optimizer = BayesianOptimization(
             f=None,
             pbounds=self._parameters,
@@ -83,7 +86,8 @@ class BayesOpt(Learner):
             random_state=int(self.rng().integers(2**31)),
             verbose=0,
         )
-        optimizer.set_gp_params(n_restarts_optimizer=_RESTARTS)
+        if not thorough:
+            optimizer.set_gp_params(n_restarts_optimizer=_RESTARTS)
         return optimizer
 
     def _key(self, values: Values) -> tuple[float, ...]:

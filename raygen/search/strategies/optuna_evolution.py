@@ -116,8 +116,8 @@ class NSGAII(Generational):
     kind: Callable[..., NSGAIISampler | NSGAIIISampler] = NSGAIISampler
 
     def __init__(self, terms: Terms) -> None:
-        budget = terms.trials or 4 * _POPULATION
-        self._population = min(max(budget // 4, 8), _POPULATION)
+        budget = terms.trials or 8 * _POPULATION
+        self._population = min(max(budget // 8, 8), _POPULATION)
         self._generation = 0
         super().__init__(terms)
 
