@@ -198,6 +198,7 @@ def test_the_example_of_a_function_runs(generate: Generate, tmp_path: Path) -> N
 COMMAND = [sys.executable, "-m", "raygen", "generate", "--config", "config.yaml"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_checkpoints(tmp_path: Path) -> None:
     """After kill -9 the same command ends every trial once, and none begins from nothing again."""
     walk = WALK.replace("BODY", "time.sleep(1)")

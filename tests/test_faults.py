@@ -24,7 +24,7 @@ CONFIG = """task:
 model:
   layers: [flatten, {dense: {units: $width}}]
   parameters: {width: {int: [1, 1000]}}
-search: {algorithm: random, scheduler: fifo, max_epochs: 3, hang_timeout: 5s, retries: 1}
+search: {algorithm: random, scheduler: fifo, max_epochs: 3, hang_timeout: 12s, retries: 1}
 rank: {top: 9, folds: 2}
 """
 

@@ -35,7 +35,7 @@ search: {{algorithm: random, max_epochs: {EPOCHS}, retries: 2}}
 resources: {{concurrent: 2}}
 """
 FOLDER = Path("runs/digits")
-REST = ("fifo", "asha", "median", "extrapolate", "resources")
+REST = ("fifo", "asha", "bohb", "median", "extrapolate", "resources")
 
 
 @pytest.fixture(scope="module")
