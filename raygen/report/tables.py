@@ -228,7 +228,8 @@ class _FewLines:
         yield from lines[: self.most - 1]
         rest = Text(" ".join(line.plain.strip() for line in lines[self.most - 1 :]))
         rest.truncate(options.max_width, overflow="ellipsis")
-        yield rest
+        if rest.plain:
+            yield rest
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(min(12, options.max_width), min(len(self.text), options.max_width))

@@ -56,6 +56,16 @@ def test_a_leaderboard_of_many_values_stays_low(width: int) -> None:
     assert text.count("…") == 2
 
 
+def test_a_candidate_of_few_values_takes_one_line() -> None:
+    """Nothing is left blank between the rows."""
+    entries = [entry(k + 1, f"0000{k}", [0.5, 0.6], units=k) for k in range(3)]
+
+    text = printed(leaderboard_table(board_of(*entries)))
+
+    assert len(text.splitlines()) == 2 + 3
+    assert all(line.strip() for line in text.splitlines())
+
+
 def test_a_leaderboard_may_be_empty_or_untested() -> None:
     """Neither entries nor a test score need be there."""
     assert "accuracy" in printed(leaderboard_table(board_of()))
