@@ -40,6 +40,7 @@ _TOPS, _AROUND_TOP = 10, 20
 _ROUNDS = (0.1, 0.05, 0.02)
 """Standard deviations of the draws around the candidates that are best so far."""
 _KEPT, _AROUND_KEPT = 5, 16
+_SPREAD = 3
 _PATIENCE = 10
 """Refusals in a row before candidates are drawn at random."""
 
@@ -55,10 +56,10 @@ class _Trial:
 
 
 class GP(Strategy):
-    """Sobol points until a trial is over, and from then on expected improvement.
+    """Sobol points until some candidates have a score, and from then on expected improvement.
 
-    There are a few of them in any case, about half as many as parameters. Guided from the second
-    candidate on it went into one corner of the space after the other (docs/LOG.md).
+    It waits for about one and a half times as many as there are parameters. Guided from the second
+    one on it went into one corner of the space after the other (docs/LOG.md).
     """
 
     def __init__(self, terms: Terms) -> None:
@@ -72,8 +73,8 @@ class GP(Strategy):
         self._tried: set[bytes] = set()
         self._refused: list[Array] = []
         self._told = self._fitted = 0
-        self._at_first = len(terms.space.parameters) // 2 + 2
-        self._any_over = False  # and has a score
+        self._at_first = _SPREAD * (len(terms.space.parameters) // 2 + 2)
+        self._scored: set[int] = set()
         self._seen_then: Seen | None = None
         self._kernel: Kernel | None = None
 
@@ -87,6 +88,7 @@ class GP(Strategy):
     def report(self, number: int, epoch: int, scores: Scores) -> None:
         """Put an epoch's score into the trial's curve."""
         trial = self._running[number]
+        self._scored.add(number)
         if trial.latest not in self._rungs:
             trial.curve.pop(trial.latest, None)
         trial.latest, trial.curve[epoch] = epoch, scores[0]
@@ -100,7 +102,7 @@ class GP(Strategy):
         if scores is None:
             trial.curve = {last: math.nan}
         else:
-            self._any_over = True
+            self._scored.add(number)
             trial.curve = trial.curve or {last: scores[0]}
         self._over += _rows(number, trial)
         trial.curve = {}
@@ -130,7 +132,7 @@ class GP(Strategy):
         so a search that was interrupted in between goes on with the same one.
         """
         self._told += 1
-        if not self._any_over or len(self._trials) < self._at_first:
+        if len(self._scored) < self._at_first:
             return
         if self._told >= max(self._fitted * _GROWTH, self._fitted + 1):
             self._fitted, self._kernel = self._told, None
