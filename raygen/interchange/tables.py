@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from raygen.runs.records import History, TrialRecord
+from raygen.runs.spread import half_width, sample_std
 
 Row: TypeAlias = dict[str, Any]
 
@@ -110,9 +111,9 @@ def _cell_row(trials: Sequence[TrialRecord], history: History) -> Row:
     row: Row = {"candidate": trials[0].candidate, "epoch": longest, "n": len(scores)}
     if scores:
         row["mean"] = statistics.fmean(scores)
-    if len(scores) > 1:
-        row["std"] = statistics.stdev(scores)
-        half = _t(len(scores) - 1) * row["std"] / math.sqrt(len(scores))
+    half = half_width(scores)
+    if half is not None:
+        row["std"] = sample_std(scores)
         row |= {"low": row["mean"] - half, "high": row["mean"] + half}
     names = ("candidate", "epoch", "n", "mean", "std", "low", "high")
     ordered = {name: row.get(name, "") for name in names}
@@ -121,13 +122,6 @@ def _cell_row(trials: Sequence[TrialRecord], history: History) -> Row:
 
 def _values(values: Mapping[str, Any], taken: Mapping[str, Any]) -> Row:
     return {f"value.{name}" if name in taken else name: value for name, value in values.items()}
-
-
-def _t(freedom: int) -> float:
-    """The 97.5 % quantile of Student's distribution."""
-    from scipy.stats import t  # takes most of a second; a table without repeats does not need it
-
-    return float(t.ppf(0.975, freedom))
 
 
 def _latex_line(cells: Sequence[Any]) -> str:

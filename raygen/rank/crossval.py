@@ -9,6 +9,7 @@ from raygen.execute.run import Run
 from raygen.rank.leaderboard import Entry, rank_entries
 from raygen.rank.repeats import cells_of
 from raygen.runs.records import State, TrialRecord
+from raygen.source.candidate import Candidate
 
 
 def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
@@ -62,22 +63,45 @@ def fit_winner(run: Run, pool: Pool, winner: Entry) -> None:
     Raises:
         TrialError: It could not be trained.
     """
-    if run.history.test.get("trial_id") == winner.trial_id:
+    _fit(run, pool, winner.trial_id, f"the winner, trial {winner.trial_id},")
+
+
+def _fit(run: Run, pool: Pool, trial_id: str, told: str) -> None:
+    if run.history.test.get("trial_id") == trial_id:
         return
-    job: Job = run.job(winner.trial_id, fold=None)
+    job: Job = run.job(trial_id, fold=None)
     for _, message in pool.run([(None, job)]):
         if message.state is not State.FINISHED:
-            raise TrialError(
-                f"the winner, trial {winner.trial_id}, could not be trained on all rows",
-                must=message.error,
-            )
+            problem = f"{told} could not be trained on all rows"
+            raise TrialError(problem, must=message.error, remedy=f"see {job.log}")
         run.record(
-            "test",
-            trial_id=winner.trial_id,
-            metrics=message.metrics["test"],
-            seconds=message.seconds,
+            "test", trial_id=trial_id, metrics=message.metrics["test"], seconds=message.seconds
         )
-        run.forget_checkpoint(winner.trial_id, None)
+        run.forget_checkpoint(trial_id, None)
+
+
+def fit_candidate(run: Run, pool: Pool) -> TrialRecord:
+    """Train the only candidate of a space without parameters on all training rows.
+
+    Raises:
+        TrialError: It could not be trained.
+    """
+    if not run.history.trials:
+        candidate = Candidate({})
+        source, paths = run.blueprint.render(candidate), run.paths.trial("00000")
+        paths.folder.mkdir(parents=True, exist_ok=True)
+        paths.model.write_text(source.text, encoding="utf-8")
+        run.record(
+            "trial",
+            trial_id="00000",
+            values={},
+            candidate=candidate.id,
+            source_sha=source.sha,
+            num_parameters=run.blueprint.num_parameters(candidate),
+        )
+    trial = run.history.trials["00000"]
+    _fit(run, pool, trial.trial_id, "the model")
+    return trial
 
 
 def _take_over_fold_0(run: Run, trial: TrialRecord) -> None:

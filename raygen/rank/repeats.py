@@ -14,8 +14,7 @@ from raygen.execute.run import Run
 from raygen.rank.leaderboard import Entry
 from raygen.runs.fronts import fronts
 from raygen.runs.records import History, TrialRecord
-
-_LEVEL = 0.95
+from raygen.runs.spread import half_width, sample_std
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,32 +45,14 @@ class Cell:
 
     @property
     def std(self) -> float | None:
-        """Of the scores as a sample, with n - 1 in the denominator; None of a single one."""
-        if len(self.scores) < 2:
-            return None
-        squares = math.fsum((score - self.mean) ** 2 for score in self.scores)
-        return math.sqrt(squares / (len(self.scores) - 1))
+        """Of the scores as a sample; None of a single one."""
+        return sample_std(self.scores)
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Where the mean of ever more repeats lies, with 95 % confidence; None of a single one.
-
-        Student's t: mean ± t(n - 1, 0.975) std / sqrt(n), as for scores from a normal distribution.
-        """
-        if self.std is None:
-            return None
-        half = self.half_width
-        return (self.mean - half, self.mean + half)
-
-    @property
-    def half_width(self) -> float:
-        """Half of the interval; NaN of a single score."""
-        from scipy.special import stdtrit  # takes a while, and most runs repeat nothing
-
-        if self.std is None:
-            return math.nan
-        count = len(self.scores)
-        return float(stdtrit(count - 1, (1 + _LEVEL) / 2)) * self.std / math.sqrt(count)
+        """Where the mean of ever more repeats lies, with 95 % confidence; None of a single one."""
+        half = half_width(self.scores)
+        return None if half is None else (self.mean - half, self.mean + half)
 
 
 def cells_of(history: History) -> list[Cell]:

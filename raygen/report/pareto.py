@@ -1,4 +1,8 @@
-"""Which candidates does no other beat in every metric at once?"""
+"""Which candidates does no other beat in every metric at once?
+
+As in the leaderboard, only trials that were trained as long as the longest are compared. What was
+stopped earlier is shown, but it has no place on a front.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +43,15 @@ def objective_points(view: SearchView) -> tuple[NDArray[np.int64], Points]:
     return view.ranked[whole], points[whole]
 
 
+def front_ranks(view: SearchView, places: NDArray[np.int64], points: Points) -> NDArray[np.int64]:
+    """The front of each trial among those trained longest; -1 for one that was not."""
+    epochs = np.array([view.trials[place].epoch for place in places], dtype=np.int64)
+    longest = epochs == epochs.max(initial=0)
+    ranks = np.full(len(places), -1, dtype=np.int64)
+    ranks[longest] = fronts(points[longest] * _signs(view))
+    return ranks
+
+
 def check_pareto(view: SearchView) -> None:
     """Refuse where there is nothing to weigh against each other.
 
@@ -58,7 +71,7 @@ def check_pareto(view: SearchView) -> None:
 def pareto_figure(view: SearchView) -> Any:
     """Every pair of metrics as a matplotlib Figure, the front of all metrics strong."""
     places, points = objective_points(view)
-    ranks = fronts(points * _signs(view))
+    ranks = front_ranks(view, places, points)
     pairs = list(itertools.combinations(range(len(view.objectives)), 2))
     columns = min(3, len(pairs))
     rows = math.ceil(len(pairs) / columns)
@@ -71,7 +84,8 @@ def pareto_figure(view: SearchView) -> Any:
     for axis in axes.flat[len(pairs) :]:
         axis.set_visible(False)
     axes[0, 0].set_title(
-        f"{int((ranks == 0).sum())} of {len(places)} trials are beaten by no other"
+        f"{int((ranks == 0).sum())} of {int((ranks >= 0).sum())} trials trained to the end"
+        " are beaten by no other"
     )
     handles, labels = axes[0, 0].get_legend_handles_labels()
     plain_legend(figure.legend(handles, labels, loc="outside lower center", ncols=3))
@@ -79,20 +93,27 @@ def pareto_figure(view: SearchView) -> Any:
 
 
 def pareto_numbers(view: SearchView) -> dict[str, Any]:
-    """What ``pareto_figure`` draws: the trials front by front, and the front each lies on."""
+    """What ``pareto_figure`` draws: the trials front by front, and the front each lies on.
+
+    Those that were stopped earlier come last, and their front is None.
+    """
     places, points = objective_points(view)
+    ranks = front_ranks(view, places, points)
     signed = points * _signs(view)
-    ranks = fronts(signed)
+    order = np.concatenate(
+        [kept[best_first(signed[kept])] for kept in map(np.flatnonzero, (ranks >= 0, ranks < 0))]
+    )
     names = [each.name for each in view.objectives]
     return {
         "metrics": {each.name: each.mode for each in view.objectives},
         "trials": [
             {
                 "trial_id": view.trials[places[row]].trial_id,
-                "front": int(ranks[row]),
+                "epoch": view.trials[places[row]].epoch,
+                "front": int(ranks[row]) if ranks[row] >= 0 else None,
                 **dict(zip(names, points[row].tolist(), strict=True)),
             }
-            for row in best_first(signed)
+            for row in order
         ],
     }
 
@@ -111,8 +132,11 @@ def _draw_pair(
         low, high = _set_axis(axis, letter, view.objectives[pair[column]], values, values[front])
         beyond |= (values < low) | (values > high)
     size = min(16.0, max(4.0, 1500 / max(len(points), 1)))
-    rest = points[~front & ~beyond]
-    axis.scatter(*rest.T, s=size, color=GREY, alpha=0.6, lw=0, label="beaten")
+    stopped = ranks < 0
+    for some, alpha, label in ((stopped, 0.2, "stopped earlier"), (ranks > 0, 0.7, "beaten")):
+        shown = points[some & ~beyond]
+        if len(shown):
+            axis.scatter(*shown.T, s=size, color=GREY, alpha=alpha, lw=0, label=label)
     axis.scatter(*points[front].T, s=24, color=COLOURS[0], zorder=3, label="front")
     if len(view.objectives) == 2:  # of more metrics a line between two of them would cross points
         line = points[front][np.argsort(points[front][:, 0], kind="stable")]
@@ -120,7 +144,7 @@ def _draw_pair(
         where = "post" if view.objectives[pair[0]].mode == "min" else "pre"
         axis.step(*line.T, where=where, color=COLOURS[0], lw=1.0, zorder=2)
     if beyond.any():
-        told = f"{int(beyond.sum())} beaten ones lie beyond"
+        told = f"{int(beyond.sum())} others lie beyond"
         axis.set_title(told, fontsize=7, color=DARK, loc="right", y=0.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -39,9 +40,9 @@ class State(str, Enum):
         return self not in (State.RUNNING, State.FINISHED, State.STOPPED)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialRecord:
-    """All that is known of one trial."""
+    """All that is known of one trial; there may be ten thousand of them."""
 
     trial_id: str
     values: Mapping[str, Any]
@@ -76,6 +77,12 @@ class TrialRecord:
     """The epoch of the parent's weights."""
     changed: Mapping[str, Any] = field(default_factory=dict)
     """All its values since it took over another trial's weights; empty before."""
+    paused_at: int = 0
+    """The last epoch after which the scheduler paused it; 0 if it never did."""
+
+    def sleeps(self) -> bool:
+        """Whether it waits for the scheduler to go on with it, or to end it."""
+        return self.epoch > 0 and self.epoch == self.paused_at and not self.state.is_over()
 
     @property
     def current(self) -> Mapping[str, Any]:
@@ -178,6 +185,7 @@ class History:
                 self.objectives = tuple(Objective(**each) for each in fields.get("objectives", ()))
             case "trial":
                 fields.pop("drawn", None)  # how far the searcher's dice had come
+                fields["values"] = _shared(fields["values"])
                 record = TrialRecord(**fields, began=event.get("time", 0.0))
                 self.trials[record.trial_id] = record
             case "search":
@@ -191,6 +199,9 @@ class History:
             case "fold":
                 result = FoldResult(**fields | {"state": State(fields["state"])})
                 self.folds[result.trial_id, result.fold] = result
+            case "pause":
+                known = self.trials[fields["trial_id"]]
+                self.trials[known.trial_id] = replace(known, paused_at=known.epoch)
             case "exploit":
                 self._exploit(fields)
             case "searched":
@@ -260,6 +271,8 @@ class History:
         changes = dict(fields)
         if "state" in changes:
             changes["state"] = State(changes["state"])
+        if "metrics" in changes:
+            changes["metrics"] = _shared(changes["metrics"])
         value = changes.get("metrics", {}).get(self.metric)
         if isinstance(value, float) and changes.get("epoch", 0) > len(known.curve):
             changes["curve"] = (*known.curve, value)
@@ -267,3 +280,11 @@ class History:
         if "curve" in changes and len(self.objectives) > 1:
             trial = replace(trial, points=(*known.points, self.scores(trial) or ()))
         return trial
+
+
+def _shared(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with texts that all records have in common; JSON makes each of them anew."""
+    return {
+        sys.intern(name): sys.intern(value) if isinstance(value, str) else value
+        for name, value in found.items()
+    }

@@ -26,15 +26,18 @@ class Proposal:
     repeat: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Cell:
     """The trials of one candidate."""
 
     number: int
     """Under which the strategy knows the candidate: that of its first trial."""
-    running: set[int] = field(default_factory=set)
     scores: list[Scores] = field(default_factory=list)
+    """Of the trials that are over; NaN of one that failed."""
+    paused: dict[int, Scores] = field(default_factory=dict)
+    """Of the trials that wait, by their number."""
     reported: dict[int, list[Scores]] = field(default_factory=dict)
+    """By epoch."""
 
 
 class Candidates:
@@ -100,7 +103,6 @@ class Candidates:
                 for each in self._waiting
                 if (Candidate(each.values).id, each.repeat) != (name, repeat)
             ]
-        cell.running.add(number)
         self._cell_of[number] = cell
 
     def recall(self, values: Mapping[str, Value], scores: Scores) -> None:
@@ -123,6 +125,7 @@ class Candidates:
     def report(self, number: int, epoch: int, scores: Scores) -> None:
         """A trial has ended an epoch; the strategy hears of it when all its repeats have."""
         cell = self._cell_of[number]
+        cell.paused.pop(number, None)
         if self._repeats == 1:
             self._strategy.report(cell.number, epoch, scores)
             return
@@ -131,10 +134,21 @@ class Candidates:
         if len(reported) == self._repeats:
             self._strategy.report(cell.number, epoch, _mean(reported))
 
+    def pause(self, number: int, scores: Scores) -> None:
+        """A trial waits, with its last scores; it may go on, or end as it is.
+
+        The strategy hears of it when no trial of the candidate runs, and none has failed.
+        """
+        cell = self._cell_of[number]
+        cell.paused[number] = scores
+        known = [*cell.scores, *cell.paused.values()]
+        if len(known) == self._repeats and not any(math.isnan(each[0]) for each in known):
+            self._strategy.pause(cell.number, _mean(known))
+
     def end(self, number: int, scores: Scores | None) -> None:
         """A trial is over; None if it failed, which counts against its candidate."""
         cell = self._cell_of.pop(number)
-        cell.running.discard(number)
+        cell.paused.pop(number, None)
         failed = scores is None or not all(math.isfinite(each) for each in scores)
         cell.scores.append((math.nan,) if failed or scores is None else scores)
         if len(cell.scores) < self._repeats:

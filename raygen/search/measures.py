@@ -66,4 +66,4 @@ def _stopwatch(run: Run) -> Stopwatch:
 
     rows = ray.get(run.arrays)["x"]
     preload: Callable[[], tuple[str, ...]] = run.blueprint.preload
-    return Stopwatch(rows, preload(), threads=run.experiment.resources.cpus_per_trial)
+    return Stopwatch(rows, preload(), threads=run.experiment.resources.cpus)

@@ -91,7 +91,7 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
         """Leave it to the journal."""
 
     def learn(self, trial: TrialRecord) -> None:
-        """Let strategy and budget know of an epoch, or of the end, as the journal has it."""
+        """Let strategy and budget know of an epoch, a pause or the end, as the journal has it."""
         self._budget.note(trial)
         self._tell(trial, self._run.history)
 
@@ -100,7 +100,7 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
         history = History()
         for event in read_events(self._run.paths.journal):
             history.take(event)
-            if event["event"] not in ("trial", "report", "end"):
+            if event["event"] not in ("trial", "report", "pause", "end"):
                 continue
             trial = history.trials[event["trial_id"]]
             if event["event"] == "trial":
@@ -116,6 +116,8 @@ class Proposer(Searcher):  # type: ignore[misc]  # Ray has no types
             if trial.state is State.FINISHED and scores is not None:  # its last epoch is its end
                 self._candidates.report(number, trial.epoch, scores)
             self._candidates.end(number, scores)
+        elif scores is not None and trial.sleeps():
+            self._candidates.pause(number, scores)
         elif scores is not None:
             self._candidates.report(number, trial.epoch, scores)
 

@@ -19,7 +19,7 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
 
     Args:
         run: The run.
-        tell: Learns of each epoch and of each end when it has been written.
+        tell: Learns of each epoch, pause and end when it has been written.
     """
 
     def __init__(self, run: Run, tell: Callable[[TrialRecord], None]) -> None:
@@ -63,6 +63,13 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
             told = f"its worker died {trial.num_failures} times (search.retries): {last}"
             self._end(trial, State.LOST, error=told[:500])
 
+    def pause(self, trial: Any) -> None:
+        """Journal that the scheduler pauses a trial; once for an epoch, though told again."""
+        known = self._known(trial)
+        if not known.state.is_over() and not known.sleeps():
+            self._run.record("pause", trial_id=known.trial_id)
+            self._tell(self._known(trial))
+
     def _known(self, trial: Any) -> TrialRecord:
         return self._run.history.trials[trial.config["trial_id"]]
 
@@ -86,6 +93,7 @@ def journal_first(scheduler: TrialScheduler, recorder: Recorder) -> TrialSchedul
         recorder.on_trial_result(0, [], trial, result)
         decision = str(decide(controller, trial, result))
         if decision == TrialScheduler.PAUSE:
+            recorder.pause(trial)
             controller.pause_trial(trial, should_checkpoint=False)
             return str(TrialScheduler.NOOP)
         return decision

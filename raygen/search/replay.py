@@ -40,6 +40,7 @@ def replay(
     step: Step | None = None,
     startup_s: float = 0.0,
     decision_s: float = 0.0,
+    begin_s: float = 0.0,
     first: Sequence[Values] = (),
     refusal: Callable[[Mapping[str, Any]], str] = lambda _: "",
     repeats: int = 1,
@@ -73,6 +74,7 @@ def replay(
         startup_s: From the moment that a trial is given a worker to the start of its next epoch.
         decision_s: The driver's time for one event; it takes one after the other, and the trial
             waits.
+        begin_s: The driver's time to begin a trial, or to wake it.
         first: Known candidates, tried before the strategy is asked.
         refusal: Why values must not be trained; empty if they may.
         repeats: Trials of each candidate.
@@ -112,6 +114,7 @@ def replay(
         seconds=seconds,
         startup_s=startup_s,
         decision_s=decision_s,
+        begin_s=begin_s,
     )
     hooks = SchedulerTerms(
         space=space,

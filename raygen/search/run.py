@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from ray import tune
+from ray.tune.progress_reporter import TrialProgressCallback
 
 from raygen.errors import TrialError
 from raygen.execute.run import Run
@@ -15,6 +16,7 @@ from raygen.runs.records import History, State
 from raygen.search.budget import Budget, is_covered, num_trials
 from raygen.search.candidates import Candidates
 from raygen.search.dead_workers import forgive_resets
+from raygen.search.ended import forget_ended
 from raygen.search.exploit import Moves, settle
 from raygen.search.known import first_candidates, known_scores
 from raygen.search.measures import Measures
@@ -31,7 +33,7 @@ from raygen.search.schedulers import (
 from raygen.search.strategies import load_strategy
 from raygen.search.strategies.auto import choose_algorithm
 from raygen.search.strategies.strategy import Terms
-from raygen.search.trial import Trial, trial_config
+from raygen.search.trial import Trial, trial_config, trial_resources
 from raygen.source.schedule import mutable_parameters
 
 
@@ -116,8 +118,7 @@ def _fit(
     _recall(scheduler, run.history)
     recorder = Recorder(run, proposer.learn)
     trainable = tune.with_resources(
-        tune.with_parameters(Trial, arrays=run.arrays, worker=run.worker),
-        {"CPU": config.resources.cpus_per_trial, "GPU": config.resources.gpus_per_trial},
+        tune.with_parameters(Trial, arrays=run.arrays, worker=run.worker), trial_resources(run)
     )
     tuner = tune.Tuner(
         trainable,
@@ -125,7 +126,9 @@ def _fit(
             metric="score",
             mode=run.blueprint.objectives[0].mode,
             search_alg=proposer,
-            scheduler=keep_warm(forgive_resets(journal_first(scheduler, recorder)), run.room),
+            scheduler=forget_ended(
+                keep_warm(forgive_resets(journal_first(scheduler, recorder)), run.room)
+            ),
             num_samples=-1 if row.pauses or row.mutates else num_samples,
             max_concurrent_trials=_most_alive(run),
             reuse_actors=row.reuses_workers,
@@ -247,8 +250,12 @@ def _no_score(run: Run, refused: str) -> TrialError:
     )
 
 
-class _Standing(tune.Callback):  # type: ignore[misc]  # Ray has no types
-    """Sees Tune's trials, and keeps the driver's memory of them small."""
+class _Standing(TrialProgressCallback):  # type: ignore[misc]  # Ray has no types
+    """Sees Tune's trials.
+
+    It takes the place of the callback that Tune adds for its own screen, which keeps every trial
+    and its last result even where it prints nothing.
+    """
 
     def __init__(self) -> None:
         self._trials: list[Any] = []
@@ -265,10 +272,14 @@ class _Standing(tune.Callback):  # type: ignore[misc]  # Ray has no types
         """Whether a trial could still go on."""
         return any(not trial.is_finished() for trial in self._trials)
 
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        """Drop what Tune keeps of a trial that is over: averages that nobody reads."""
-        trial.run_metadata.metric_analysis = {}
-        trial.run_metadata.metric_n_steps = {}
+    def on_trial_result(self, *_: Any, **__: Any) -> None:
+        """Print nothing."""
+
+    def on_trial_error(self, *_: Any, **__: Any) -> None:
+        """Print nothing."""
+
+    def on_trial_complete(self, *_: Any, **__: Any) -> None:
+        """Print nothing."""
 
     def awake(self) -> int:
         """Trials that run or wait for a worker."""

@@ -10,9 +10,14 @@ from typing import Any
 from ray import tune
 
 from raygen.execute.arrays import share_arrays
+from raygen.execute.group import new_runner
 from raygen.execute.job import Job, Message
 from raygen.execute.run import Run, Worker
-from raygen.execute.runner import Runner
+
+_HEAD = "node:__internal_head__"
+"""Ray Train's own guards take of this mark."""
+_PARTS = 10_000
+"""Into which Ray can divide a resource."""
 
 
 class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
@@ -41,7 +46,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         assert arrays is not None, "given by tune.with_parameters"
         assert worker is not None, "given by tune.with_parameters"
         self._data = str(share_arrays(arrays, worker.data_key))
-        self._runner = Runner(worker.preload, threads=worker.threads, gpus=worker.gpus)
+        self._runner = new_runner(worker)
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -102,6 +107,24 @@ def trial_config(
         state=record.state, epoch=record.epoch, metrics=record.metrics, seconds=record.seconds
     )
     return {"trial_id": trial_id, "job": job, "told": told}
+
+
+def trial_resources(run: Run) -> dict[str, float]:
+    """What Tune reserves for a trial.
+
+    The processes of a group are reserved by Ray Train. Its trial still has to keep Tune from
+    beginning more trials than there is room for: it takes a share of a mark that Ray puts once on
+    each node, here the driver's own.
+    """
+    import ray
+
+    resources = run.experiment.resources
+    if not resources.grouped:
+        return {"CPU": resources.cpus, "GPU": resources.gpus}
+    here = ray.get_runtime_context().get_node_id()
+    [marks] = [node["Resources"] for node in ray.nodes() if node["NodeID"] == here]
+    mark = next(name for name in marks if name.startswith("node:") and name != _HEAD)
+    return {"CPU": 0, mark: (_PARTS // (run.room + 1) + 1) / _PARTS}  # one more would not fit
 
 
 def _result(message: Message, job: Job) -> dict[str, Any]:

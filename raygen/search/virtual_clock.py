@@ -95,12 +95,13 @@ class VirtualCluster:
         seconds: Callable[[Values], float | Sequence[float]] | None,
         startup_s: float,
         decision_s: float,
+        begin_s: float,
     ) -> None:
         self._candidates, self._modes, self._max_epochs = candidates, modes, max_epochs
         self._signs = tuple(1.0 if mode == "max" else -1.0 for mode in modes)
         self._workers, self._budget = workers, budget
         self._curve, self._step, self._seconds = curve, step, seconds
-        self._startup_s, self._decision_s = startup_s, decision_s
+        self._startup_s, self._decision_s, self._begin_s = startup_s, decision_s, begin_s
         self._trials: list[VirtualTrial] = []
         self._live: dict[int, VirtualTrial] = {}
         self._events: list[tuple[float, int, int, VirtualTrial]] = []
@@ -267,7 +268,10 @@ class VirtualCluster:
         trial.status = "RUNNING"
         if math.isnan(trial.began_s):
             trial.began_s = self._now
-        self._begin_epoch(trial, self._now + self._startup_s)
+        at_s = self._now
+        if self._begin_s:
+            at_s = self._driver_free = max(self._now, self._driver_free) + self._begin_s
+        self._begin_epoch(trial, at_s + self._startup_s)
         return True
 
     def _begin_epoch(self, trial: VirtualTrial, at_s: float) -> None:
@@ -318,6 +322,7 @@ class VirtualCluster:
         elif decision == TrialScheduler.STOP:
             self.stop_trial(trial)
         elif decision == TrialScheduler.PAUSE:
+            self._candidates.pause(trial.number, signed)
             self.pause_trial(trial)
 
     def _score(self, trial: VirtualTrial) -> Any:

@@ -6,6 +6,7 @@ What a row cannot do is said by its flags and by nothing else.
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,8 @@ import pytest
 from random_spaces import random_space
 
 from raygen.config.space import Choice, Float, Parameter, Space
+from raygen.search.replay import Replayed, replay
+from raygen.search.schedulers import SCHEDULERS
 from raygen.search.strategies import STRATEGIES, Row, load_strategy
 from raygen.search.strategies.strategy import Strategy, Terms
 
@@ -27,6 +30,8 @@ Score = Callable[[Proposal], float | None]
 NAMES = list(STRATEGIES)
 LEARNERS = [name for name, row in STRATEGIES.items() if row.learns]
 SEVERAL = [name for name, row in STRATEGIES.items() if row.objectives]
+TWICE = ("reinforce", "skopt-gp", "optuna-nsga2", "optuna-nsga3")
+"""A pause leaves a trace in them: a step of the policy, a fit of the kernel, a generation's end."""
 ACQUISITIONS = [(name, each) for name, row in STRATEGIES.items() for each in row.acquisitions]
 
 
@@ -74,7 +79,13 @@ def told(strategy: Strategy, number: int, values: Proposal, score: float | None)
 
 
 def searched(
-    strategy: Strategy, count: int, score: Score, *, pending: int = 1, first: int = 0
+    strategy: Strategy,
+    count: int,
+    score: Score,
+    *,
+    pending: int = 1,
+    first: int = 0,
+    tell: Callable[[Strategy, int, Proposal, float | None], None] = told,
 ) -> list[Proposal]:
     """What is proposed while up to ``pending`` trials run at a time, oldest ended first."""
     proposals: list[Proposal] = []
@@ -88,7 +99,7 @@ def searched(
         running.append(number)
         if len(running) == pending:
             ended = running.pop(0)
-            told(strategy, ended, proposals[ended - first], score(proposals[ended - first]))
+            tell(strategy, ended, proposals[ended - first], score(proposals[ended - first]))
     return proposals
 
 
@@ -255,9 +266,102 @@ def test_acquisitions(name: str, acquisition: str) -> None:
         BOWL.validate(values)
 
 
-def late(name: str, seed: int, trials: int) -> float:
+def slept(strategy: Strategy, number: int, values: Proposal, score: float | None) -> None:
+    """End a trial after pauses: every third sleeps on, every fourth of the others never slept."""
+    if score is None or number % 4 == 3:
+        told(strategy, number, values, score)
+        return
+    scores = (score, *(-score * (rank + 1) for rank in range(strategy.terms.objectives - 1)))
+    for epoch in (1, 2):
+        strategy.report(number, epoch, scores)
+        strategy.pause(number, scores)
+    if number % 3:
+        for epoch in range(3, EPOCHS + 1):
+            strategy.report(number, epoch, scores)
+        strategy.end(number, None if number % 5 == 4 else scores)
+
+
+@pytest.mark.parametrize("name", rows(NAMES))
+def test_a_search_with_pauses_goes_on_as_if_it_had_never_stopped(name: str) -> None:
+    """Who is told of the same pauses and ends proposes the same, whoever has slept or sleeps."""
+    space = space_for(STRATEGIES[name], 3)
+    whole = searched(made(name, space, seed=5), 24, failing, tell=slept)
+
+    resumed = made(name, space, seed=5)
+    resumed.skip(min(18, len(whole)))
+    for number, values in enumerate(whole[:18]):
+        resumed.begin(number, dict(values))
+        slept(resumed, number, values, failing(values))
+
+    assert searched(resumed, 6, failing, first=18, tell=slept) == whole[18:]
+    for values in whole:
+        space.validate(values)
+
+
+@pytest.mark.parametrize("name", rows([each for each in NAMES if each not in TWICE]))
+def test_the_end_takes_the_place_of_a_pause(name: str) -> None:
+    """A trial that went on counts once, with what it has reached at last, or with its failure."""
+    space = space_for(STRATEGIES[name], 3)
+    straight, waking = made(name, space), made(name, space)
+    for strategy in (straight, waking):
+        strategy.skip(20)
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        values, ended = space.sample(rng), failing(space.sample(rng))
+        for strategy in (straight, waking):
+            strategy.begin(number, dict(values))
+            strategy.report(number, 1, (0.9,))
+        if ended is not None:  # bohb and gp have seen the epoch, whatever became of the trial
+            waking.pause(number, (0.9,))
+        for strategy in (straight, waking):
+            strategy.end(number, None if ended is None else (ended,))
+
+    assert straight.ask() == waking.ask()
+
+
+@pytest.mark.parametrize("scheduler", [name for name, row in SCHEDULERS.items() if row.pauses])
+@pytest.mark.parametrize("name", rows(NAMES))
+def test_every_strategy_goes_with_every_scheduler_that_pauses(name: str, scheduler: str) -> None:
+    """All trials end, the proposals are candidates, and the same seed gives the same search."""
+    space = space_for(STRATEGIES[name], 9)
+
+    def search() -> Replayed:
+        return replay(
+            space,
+            lambda values: [any_score(values) * epoch for epoch in range(1, 10)],
+            algorithm=name,
+            scheduler=scheduler,
+            max_epochs=9,
+            workers=3,
+            trials=16,
+        )
+
+    done = search()
+
+    assert done == search()
+    assert all(math.isfinite(trial.ended_s) for trial in done.trials)
+    for trial in done.trials:
+        space.validate(trial.values)
+
+
+def asleep(strategy: Strategy, number: int, values: Proposal, score: float | None) -> None:
+    """Pause a trial after its first epoch for good."""
+    assert score is not None
+    strategy.report(number, 1, (score,))
+    strategy.pause(number, (score,))
+
+
+@pytest.mark.parametrize("name", rows([each for each in LEARNERS if each not in ("gp", "auto")]))
+def test_sleepers_teach(name: str) -> None:
+    """Of trials that only ever sleep learners learn as of others."""
+    draws = statistics.median(late("random", seed, 30) for seed in range(9))
+
+    assert statistics.median(late(name, seed, 30, tell=asleep) for seed in range(3)) > draws
+
+
+def late(name: str, seed: int, trials: int, **told_by: Any) -> float:
     """The median score of a search's last third."""
-    proposals = searched(made(name, BOWL, seed=seed, trials=trials), trials, bowl)
+    proposals = searched(made(name, BOWL, seed=seed, trials=trials), trials, bowl, **told_by)
     return statistics.median(bowl(values) for values in proposals[-trials // 3 :])
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from searched import made_space, noise, searched
 
+from raygen.rank.repeats import pareto_front
 from raygen.report.pareto import best_first, pareto_numbers
 from raygen.report.view import view_of
 from raygen.runs.fronts import fronts
@@ -58,3 +61,21 @@ def test_a_metric_may_be_better_when_it_is_lower() -> None:
     assert sizes == sorted(sizes, reverse=True)
     assert min(sizes) == min(trial["num_parameters"] for trial in told["trials"])
     assert len(told["trials"]) == 60
+
+
+def test_what_was_stopped_earlier_is_on_no_front() -> None:
+    """The front is that of leaderboard.json: of the candidates that were trained longest."""
+    objectives = [{"name": "accuracy", "mode": "max"}, {"name": "num_parameters", "mode": "min"}]
+    history = searched(60, noise, begin={"objectives": objectives})
+    for name in list(history.trials)[::2]:  # as if the others had gone on with the same scores
+        trial = history.trials[name]
+        curve = (*trial.curve, trial.curve[-1])
+        history.trials[name] = replace(trial, epoch=trial.epoch + 1, curve=curve)
+    longest = max(trial.epoch for trial in history.trials.values())
+
+    told = pareto_numbers(view_of(history, made_space()))["trials"]
+
+    front = {trial["trial_id"] for trial in told if trial["front"] == 0}
+    assert front == {each["trial_id"] for each in pareto_front(history)}
+    assert {trial["epoch"] for trial in told if trial["front"] is not None} == {longest}
+    assert any(trial["front"] is None for trial in told)

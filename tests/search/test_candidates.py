@@ -34,6 +34,10 @@ class Scripted(Strategy):
         """Write it down."""
         self.heard.append(("report", number, epoch, scores))
 
+    def pause(self, number: int, scores: Scores) -> None:
+        """Write it down."""
+        self.heard.append(("pause", number, scores))
+
     def end(self, number: int, scores: Scores | None) -> None:
         """Write it down."""
         self.heard.append(("end", number, scores))
@@ -172,3 +176,22 @@ def test_dice_go_on_where_an_earlier_session_left_them() -> None:
 
     assert strategy.asked == 3
     assert begun + taken(second, 3) == expected
+
+
+def test_a_candidate_sleeps_when_none_of_its_repeats_runs() -> None:
+    """The strategy hears their mean when the last of them pauses or has ended, and once more."""
+    strategy = Scripted([])
+    candidates = Candidates(strategy, repeats=2)
+    values: Values = {"x": 4}
+    for repeat in (0, 1):
+        candidates.begin(repeat, values, repeat)
+        candidates.report(repeat, 1, (float(repeat),))
+
+    candidates.pause(0, (0.0,))
+    before = len(strategy.heard)
+    candidates.pause(1, (1.0,))
+    candidates.report(0, 2, (3.0,))
+    candidates.end(0, (3.0,))
+    candidates.end(1, (1.0,))
+
+    assert strategy.heard[before:] == [("pause", 0, (0.5,)), ("end", 0, (2.0,))]

@@ -159,3 +159,33 @@ def test_a_pause_needs_nothing_of_the_worker() -> None:
     )
 
     assert (decision, paused) == ("NOOP", [(stage.trial, False)])
+
+
+def test_a_pause_is_written_and_told_once() -> None:
+    """Who is told its last epoch again after a restart, and pauses again, was paused once."""
+    stage = Stage()
+    events: list[str] = []
+    taken = stage.record
+    stage.record = lambda event, **fields: (events.append(event), taken(event, **fields))  # type: ignore[method-assign]
+    paused: list[Any] = []
+    controller = SimpleNamespace(pause_trial=lambda trial, **_: paused.append(trial))
+    scheduler = SimpleNamespace(on_trial_result=lambda *_: "PAUSE")
+    decide = journal_first(scheduler, stage.recorder).on_trial_result
+
+    for epoch in (1, 1, 2):
+        decide(controller, stage.trial, stage.result_of(epoch))
+
+    assert events == ["report", "pause", "report", "pause"]
+    assert len(paused) == 3
+    assert stage.history.trials["00000"].sleeps()
+
+
+def test_a_trial_that_went_on_sleeps_no_more() -> None:
+    """The next epoch wakes it in the records."""
+    stage = Stage()
+    stage.result(1)
+    stage.recorder.pause(stage.trial)
+    stage.result(2)
+
+    assert not stage.history.trials["00000"].sleeps()
+    assert stage.history.trials["00000"].paused_at == 1

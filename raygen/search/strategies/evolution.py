@@ -23,7 +23,7 @@ _TRIES = 40
 """Children that are known already, before a random candidate is proposed instead."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Member:
     values: Values
     scores: Scores | None
@@ -44,6 +44,7 @@ class Evolution(Strategy):
         self._known: set[str] = set()
         self._pending: dict[int, Values] = {}
         self._population: list[_Member] = []
+        self._paused: dict[int, _Member] = {}
 
     def propose(self) -> Values:
         """A new child of the best of a few members; at first, random candidates."""
@@ -66,9 +67,22 @@ class Evolution(Strategy):
         self._pending[number] = dict(values)
         self._known.add(_key(values))
 
+    def pause(self, number: int, scores: Scores) -> None:
+        """Let the candidate into the population with what it has reached so far."""
+        self._learn(number, scores)
+
     def end(self, number: int, scores: Scores | None) -> None:
         """Let the candidate into the population, and another go."""
-        self._population.append(_Member(self._pending.pop(number), scores))
+        self._learn(number, scores)
+        self._paused.pop(number, None)
+
+    def _learn(self, number: int, scores: Scores | None) -> None:
+        known = self._paused.get(number)
+        if known is not None:  # it has its place, unless it is gone from there by now
+            known.scores = scores
+            return
+        self._paused[number] = member = _Member(self._pending.pop(number), scores)
+        self._population.append(member)
         if len(self._population) > self._size:
             several = self.terms.objectives > 1
             gone = order([each.scores for each in self._population])[-1] if several else 0

@@ -28,7 +28,7 @@ from hyperopt import (
 from raygen.search.strategies.coordinates import Coordinate, coordinates_of, values_of
 from raygen.search.strategies.learner import Learner
 from raygen.search.strategies.strategy import Scores, Terms, Values
-from raygen.search.strategies.subset import subset
+from raygen.search.strategies.subset import Observation, subset
 
 _LIMIT = 500
 _GAMMA = 1.0
@@ -49,7 +49,7 @@ class Hyperopt(Learner):
 
     def propose(self) -> Values:
         """The point of the highest expected improvement among 24 drawn ones."""
-        numbers = [each.number for each in subset(self.over, limit=_LIMIT)]
+        numbers = [each.number for each in subset(self.over(), limit=_LIMIT)]
         numbers += list(self.pending)[-_LIMIT:]
         known = trials_from_docs([self._documents[each] for each in numbers], validate=False)
         (document,) = self.suggest(known, int(self.rng().integers(2**31)))
@@ -83,12 +83,12 @@ class Hyperopt(Learner):
         (document,) = Trials().new_trial_docs([number], [None], [result], [misc])
         self._documents[number] = document | {"state": JOB_STATE_RUNNING}
 
-    def end(self, number: int, scores: Scores | None) -> None:
-        """Put the loss on record."""
-        super().end(number, scores)
+    def learn(self, number: int, scores: Scores | None) -> Observation:
+        """Put the loss on record, in the place of an earlier one."""
         failed = {"status": STATUS_FAIL}
         result = failed if scores is None else {"status": STATUS_OK, "loss": -scores[0]}
         self._documents[number] |= {"state": JOB_STATE_DONE, "result": result}
+        return super().learn(number, scores)
 
 
 class Annealing(Hyperopt):

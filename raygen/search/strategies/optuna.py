@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import Any
 
 import optuna
@@ -47,6 +48,8 @@ class Optuna(Learner):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.coordinates = coordinates_of(self.space)
         self.distributions = {each.name: _distribution(each) for each in self.coordinates}
+        self.ids: dict[int, int] = {}
+        """From the trials that are not over to their ids in the study."""
         self._open()
 
     def sampler(self, seed: int) -> BaseSampler:
@@ -84,20 +87,30 @@ class Optuna(Learner):
         self.ids[number] = self._add(number, values)
 
     def end(self, number: int, scores: Scores | None) -> None:
-        """Tell the trial's scores."""
+        """Tell the trial's scores, and be done with it."""
         super().end(number, scores)
-        self._finish(self.ids.pop(number), self.over[-1])
+        self.ids.pop(number, None)
+
+    def learn(self, number: int, scores: Scores | None) -> Observation:
+        """Tell the trial's scores, in the place of those that it was paused with."""
+        learnt = super().learn(number, scores)
+        if number in self.ids:  # else the study was made anew without it, for it was paused
+            self._finish(self.ids[number], learnt)
         self._told += 1
         if self.limit is not None and self._told > _MARGIN * self.limit:
             self._open()
+        return learnt
 
     def _open(self) -> None:
         """Make a study of a subset of what is known."""
         self._renew()
-        shown = self.over if self.limit is None else subset(self.over, limit=self.limit)
+        over = self.over()
+        shown = over if self.limit is None else subset(over, limit=self.limit)
+        ids = {each.number: self._add(each.number, each.values) for each in shown}
         for each in shown:
-            self._finish(self._add(each.number, each.values), each)
-        self.ids = {number: self._add(number, values) for number, values in self.pending.items()}
+            self._finish(ids[each.number], each)
+        self.ids = {number: ids[number] for number in self.ids if number in ids}
+        self.ids |= {number: self._add(number, values) for number, values in self.pending.items()}
         self._told = len(shown)
 
     def _renew(self) -> None:
@@ -118,6 +131,12 @@ class Optuna(Learner):
         return self.storage.create_new_trial(self.study_id, template_trial=trial)
 
     def _finish(self, trial_id: int, observation: Observation) -> None:
+        """Tell how a trial went; what was told of it before is taken back."""
+        known = copy(self.storage.get_trial(trial_id))
+        if known.state.is_finished():
+            known.state, known.values = TrialState.RUNNING, None
+            known.intermediate_values = {}
+            self.storage._set_trial(trial_id, known)  # Optuna itself has no word for it
         scores = observation.scores
         state = TrialState.COMPLETE
         if scores is None:

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from raygen.search.strategies.coordinates import values_of
 from raygen.search.strategies.optuna import Optuna
 from raygen.search.strategies.strategy import Scores, Terms, Values
+from raygen.search.strategies.subset import Observation
 
 _POPULATION = 50
 """The library's own population; of 50 trials it would draw each at random."""
@@ -80,10 +81,11 @@ class CMAES(Generational):
         super().begin(number, values)
         self._sample(self.ids[number], self.terms.seed)  # for what it notes on the trial
 
-    def end(self, number: int, scores: Scores | None) -> None:
+    def learn(self, number: int, scores: Scores | None) -> Observation:
         """Tell the trial's scores."""
-        super().end(number, scores)
+        learnt = super().learn(number, scores)
         self.forget()
+        return learnt
 
     def needed(self) -> list[FrozenTrial]:
         """Those since the optimizer's state was last noted on a trial that is complete."""
@@ -136,18 +138,19 @@ class NSGAII(Generational):
         study, sampler = self.sampled(self.terms.seed)
         sampler.get_trial_generation(study, self.storage.get_trial(self.ids[number]))
 
-    def end(self, number: int, scores: Scores | None) -> None:
+    def learn(self, number: int, scores: Scores | None) -> Observation:
         """Tell the trial's scores, and choose the parents of the next generation in time.
 
         By itself the sampler would choose them for the next proposal, which after a resume is
         another one.
         """
-        super().end(number, scores)
+        learnt = super().learn(number, scores)
         study, sampler = self.sampled(self._generation)
         if len(sampler.get_population(study, self._generation)) >= self._population:
             self._generation += 1
             sampler.get_parent_population(study, self._generation)
         self.forget()
+        return learnt
 
     def needed(self) -> list[FrozenTrial]:
         """The parents, and the last two generations: from these the library tells the next one."""

@@ -63,9 +63,15 @@ class Reinforce(Strategy):
         self._pending[number] = dict(values)
         self._known.add(_key(values))
 
+    def pause(self, number: int, scores: Scores) -> None:
+        """Credit what it has reached so far; its end will be credited, too."""
+        self._learn(self._pending[number], scores)
+
     def end(self, number: int, scores: Scores | None) -> None:
         """Make the candidate's choices more likely if it beat the baseline, else less likely."""
-        values = self._pending.pop(number)
+        self._learn(self._pending.pop(number), scores)
+
+    def _learn(self, values: Values, scores: Scores | None) -> None:
         advantage = self._advantage(self._worst if scores is None else scores[0])
         for name, value in values.items():
             self._policies[name].learn(value, advantage)

@@ -81,10 +81,10 @@ class Skopt(Learner):
     def _kernel(self) -> Any:
         """The kernel with hyperparameters fitted when there were up to a tenth fewer observations.
 
-        The fit takes most of the time of a proposal, and depends on nothing but the candidates that
-        were over then.
+        The fit takes most of the time of a proposal, and depends on nothing but what
+        had been told then.
         """
-        count = _milestone(len(self.over))
+        count = _milestone(len(self.told))
         if self._fit[0] != count:
             points, losses = self._told(self.evidence(_FITTED, first=count))
             process = cook_estimator(

@@ -74,6 +74,13 @@ class Strategy:
     def report(self, number: int, epoch: int, scores: Scores) -> None:
         """A candidate that is being tried has ended an epoch; the first is epoch 1."""
 
+    def pause(self, number: int, scores: Scores) -> None:
+        """A candidate waits for the scheduler, with its last scores, and is not pending meanwhile.
+
+        These scores stand for its end until better ones are known: it may go on and be paused
+        again, and it will end. Who learns from the epochs that are reported knows them already.
+        """
+
     def end(self, number: int, scores: Scores | None) -> None:
         """A candidate is over, with its last scores; None if it failed."""
 
