@@ -14,17 +14,26 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Result", "generate", "load_dataset", "load_experiment", "load_space", "plan_run"]
+__all__ = [
+    "Result",
+    "finetune",
+    "generate",
+    "load_dataset",
+    "load_experiment",
+    "load_space",
+    "plan_run",
+]
 
 if TYPE_CHECKING:
     from raygen.config.load import load_experiment
     from raygen.config.spaces import load_space
     from raygen.data.arrays import load_dataset
-    from raygen.pipeline import Result, generate
+    from raygen.pipeline import Result, finetune, generate
     from raygen.plan import plan_run
 
 _HOMES = {
     "Result": "raygen.pipeline",
+    "finetune": "raygen.pipeline",
     "generate": "raygen.pipeline",
     "load_dataset": "raygen.data.arrays",
     "load_experiment": "raygen.config.load",

@@ -48,6 +48,24 @@ def generate(
 
 
 @app.command()
+def finetune(
+    config: Annotated[Path, typer.Argument(help="The YAML file.")],
+    output: _Output = None,
+    run_dir: _RunDir = None,
+    set_: _Set = None,
+) -> None:
+    """Train a pretrained model once, score it, and write its model.py."""
+    from raygen.pipeline import run_steps
+
+    result = run_steps(_plan(config, set_, output, run_dir), upto="fit")
+    for name, score in result.leaderboard["test"].items():
+        typer.echo(f"test {name} {score:.4g}")
+    typer.echo(f"weights: {result.run_dir / 'best' / 'weights'}")
+    typer.echo(f"written: {result.output}")
+    typer.echo(f"run it: python {result.output}")
+
+
+@app.command()
 def check(
     config: Annotated[Path, typer.Argument(help="The YAML file.")], set_: _Set = None
 ) -> None:

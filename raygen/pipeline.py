@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raygen.errors import Interrupted, RunError
-from raygen.plan import Plan, check_framework, plan_run
+from raygen.plan import Plan, check_framework, check_parameters, plan_run
 from raygen.run_folder import begin_run, open_run, write_whole
 from raygen.runs.journal import Journal
 from raygen.runs.paths import RunPaths
@@ -62,16 +62,43 @@ def generate(
     return run_steps(plan_run(config, overrides, output=output, run_dir=run_dir), upto="emit")
 
 
-def run_steps(plan: Plan, *, upto: str) -> Result:
-    """Run the steps ``search``, ``rank`` and ``emit`` as far as asked for.
+def finetune(
+    config: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    output: str | None = None,
+    run_dir: str | None = None,
+) -> Result:
+    """Train a pretrained model on all training rows, score it once, and write its model.py.
+
+    Args:
+        config: Path of a YAML with ``model.pretrained`` and no open parameters.
+        overrides: ``key.path=value`` pairs that take the place of what stands there.
+        output: File for the program; by default what the YAML says.
+        run_dir: Folder of the run; by default ``runs/<name>``.
+
+    Returns:
+        The test scores and where everything lies.
 
     Raises:
+        RaygenError: Something cannot be done; nothing is half-written.
+        Interrupted: Ctrl-C or SIGTERM; what was done is kept.
+    """
+    return run_steps(plan_run(config, overrides, output=output, run_dir=run_dir), upto="fit")
+
+
+def run_steps(plan: Plan, *, upto: str) -> Result:
+    """Run the steps ``search``, ``rank`` and ``emit`` as far as asked for, or only ``fit``.
+
+    Raises:
+        ConfigError: There is nothing to search, or something to search and only a fit wanted.
         Interrupted: Ctrl-C or SIGTERM; what was done is kept.
     """
     from raygen.execute.arrays import forget_arrays  # numpy
     from raygen.execute.session import Interruption, session
 
     check_framework(plan)
+    check_parameters(plan, searches=upto != "fit")
     resources = plan.experiment.resources
     with (
         open_run(plan) as (journal, history),
@@ -80,11 +107,11 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
         ThreadPoolExecutor(1) as thread,
     ):
         loading = [thread.submit(plan.blueprint.load_arrays)]  # while Ray starts
-        with session(resources.cpus_per_trial, resources.gpus_per_trial) as room:
+        with session(resources.cpus, resources.gpus, resources.workers[0]) as room:
             interruption.listen()
             run = _begin(plan, journal, history, loading, interruption, screen.show, room)
             try:
-                board = _search_and_rank(run, upto)
+                board = _fit(run) if upto == "fit" else _search_and_rank(run, upto)
             finally:
                 forget_arrays(run.worker.data_key)
         run.forget_checkpoints()  # now that no child is left that could write another
@@ -93,10 +120,11 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
                 f"stopped; all that was done is kept in {plan.paths.folder}",
                 remedy="the same command goes on from there",
             )
-    if upto != "emit":
+    if upto not in ("emit", "fit"):
         return Result(run_dir=plan.paths.folder, output=None, leaderboard=board)
     output = emit(plan.paths, board, Path(plan.experiment.output))
-    draw(plan.paths)
+    if upto == "emit":
+        draw(plan.paths)
     return Result(run_dir=plan.paths.folder, output=output, leaderboard=board)
 
 
@@ -125,6 +153,20 @@ def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
     if entries and not run.interruption:
         write_whole(run.paths.leaderboard, json.dumps(board, indent=2, ensure_ascii=False).encode())
     return board
+
+
+def _fit(run: Run) -> dict[str, Any]:
+    """Train the only candidate on all training rows, and tell its scores as a board of one."""
+    from raygen.execute.pool import Pool
+    from raygen.rank.crossval import fit_candidate
+
+    with Pool(run) as pool:
+        trial = fit_candidate(run, pool)
+    metrics = run.history.test.get("metrics", {})
+    entry = {"rank": 1, "trial_id": trial.trial_id, "source_sha": trial.source_sha}
+    entry["num_parameters"] = trial.num_parameters
+    name, metric = run.experiment.name, run.blueprint.metric
+    return {"name": name, "metric": metric, "entries": [entry], "test": metrics}
 
 
 def emit(paths: RunPaths, board: dict[str, Any], output: Path) -> Path:
@@ -185,7 +227,7 @@ def _begin(
     """Put the data into Ray's object store, begin the journal, and bundle what the steps share."""
     import ray
 
-    from raygen.execute.run import Run, Worker
+    from raygen.execute.run import Group, Run, Worker
 
     arrays = ray.put(loading.pop().result())  # popped, or the driver would keep a copy
     begin_run(plan, journal, history)
@@ -195,8 +237,18 @@ def _begin(
     worker = Worker(
         data_key=key,
         preload=plan.blueprint.preload(),
-        threads=resources.cpus_per_trial,
-        gpus=resources.gpus_per_trial,
+        threads=resources.cpus,
+        gpus=resources.gpus,
+        group=Group(
+            workers=resources.workers,
+            cpus=resources.cpus,
+            gpus=resources.gpus,
+            framework=plan.experiment.framework,
+            retries=plan.experiment.search.retries,
+            arrays=arrays,
+        )
+        if resources.grouped
+        else None,
     )
     return Run(
         experiment=plan.experiment,

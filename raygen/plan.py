@@ -14,13 +14,14 @@ from pathlib import Path
 from raygen.config.load import load_experiment
 from raygen.config.schema import Experiment
 from raygen.config.space import Space
-from raygen.errors import EnvironmentProblem, RunError
+from raygen.errors import ConfigError, EnvironmentProblem, RunError
+from raygen.finetune.space import DEFAULT_METHOD
+from raygen.kinds import kind_of, plain
 from raygen.runs.paths import RunPaths
 from raygen.search.compatibility import check_checkpoints, check_search, fixed_words
 from raygen.search.strategies.auto import choose_algorithm
 from raygen.search.strategies.strategy import Terms
 from raygen.source.blueprint import AnyBlueprint
-from raygen.source.kinds import kind_of, plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,8 @@ class Plan:
         search, concurrent = self.experiment.search, self.experiment.resources.concurrent
         if search.algorithm != "auto":
             return ""
-        fitting = max(count_cpus() // self.experiment.resources.cpus_per_trial, 1)
+        resources = self.experiment.resources
+        fitting = max(count_cpus() // (resources.cpus * resources.workers[0]), 1)
         terms = Terms(
             space=self.space,
             objectives=len(self.blueprint.objectives),
@@ -81,7 +83,7 @@ def plan_run(
         RaygenError: Something cannot be; the message says where, what must hold and what to type.
     """
     experiment = load_experiment(config, overrides)
-    kind = kind_of(experiment.task.name)
+    kind = kind_of(experiment)
     objectives, space = kind.objectives(experiment), kind.space(experiment)
     _check_resources(experiment)
     check_search(experiment, space, objectives)
@@ -89,12 +91,14 @@ def plan_run(
     check_checkpoints(experiment, can_resume=blueprint.can_resume)
     blueprint.check()
     by_name = experiment.model.layers is None and space.layers
+    if experiment.model.pretrained is not None:
+        named = {"method": experiment.model.method or DEFAULT_METHOD}
+    else:
+        named = {"space": _name_of(space)} if by_name or experiment.model.space else {}
     completed = experiment.model_copy(
         update={
             "task": task.model_copy(update={"metric": plain([e.name for e in objectives])}),
-            "model": experiment.model.model_copy(
-                update={"space": _name_of(space)} if by_name or experiment.model.space else {}
-            ),
+            "model": experiment.model.model_copy(update=named),
             "output": output or experiment.output,
         }
     ).written_in(experiment.origin)
@@ -114,23 +118,67 @@ def _check_resources(experiment: Experiment) -> None:
     """Refuse on this machine what it cannot hold; a cluster is asked when it is connected to.
 
     Raises:
+        ConfigError: What is trained cannot be trained so.
         EnvironmentProblem: A trial needs more than there is.
     """
+    _check_group(experiment)
     if os.environ.get("RAY_ADDRESS"):
         return
     resources, where = experiment.resources, experiment.origin.where
-    cpus, gpus = count_cpus(), count_gpus()
+    workers, cpus, gpus = resources.workers[0], count_cpus(), count_gpus()
+    part = "worker" if resources.grouped or resources.gpus_per_worker else "trial"
     for key, wanted, there in (
-        ("cpus_per_trial", resources.cpus_per_trial, cpus),
-        ("gpus_per_trial", resources.gpus_per_trial, gpus),
+        (f"cpus_per_{part}", resources.cpus, cpus),
+        (f"gpus_per_{part}", resources.gpus, gpus),
     ):
         if wanted > there:
             raise EnvironmentProblem(
-                f"a trial wants {wanted:g} {key[:3].upper()}s",
+                f"a {part} wants {wanted:g} {key[:3].upper()}s",
                 where=where(f"resources.{key}"),
                 must=f"this machine has {there}",
                 remedy=f"type --set resources.{key}={there}, or name a cluster by RAY_ADDRESS",
             )
+    fitting = min(cpus // resources.cpus, int(gpus // resources.gpus) if resources.gpus else cpus)
+    if workers > fitting:
+        raise EnvironmentProblem(
+            f"{workers} workers of {resources.cpus} CPUs and {resources.gpus:g} GPUs wanted",
+            where=where("resources.workers_per_trial"),
+            must=f"this machine has {cpus} CPUs and {gpus} GPUs",
+            remedy=f"type --set resources.workers_per_trial={fitting}, "
+            "or name a cluster by RAY_ADDRESS",
+        )
+
+
+def _check_group(experiment: Experiment) -> None:
+    """Refuse several workers where the program cannot share its work among them.
+
+    Raises:
+        ConfigError: So it is.
+    """
+    resources, where = experiment.resources, experiment.origin.where
+    if not resources.grouped:
+        return
+    if experiment.task.name == "Custom":
+        raise ConfigError(
+            "several workers for a Custom task",
+            where=where("resources.workers_per_trial"),
+            must="your own program must start its own processes",
+            remedy="write cpus_per_trial or gpus_per_trial, and torchrun into task.command",
+        )
+    if experiment.search.scheduler == "resources":
+        raise ConfigError(
+            "resources given, and trials have several workers",
+            where=where("search.scheduler"),
+            must="the number of workers of a trial stays what it is",
+            remedy="write asha",
+        )
+    if resources.strategy == "fsdp" and getattr(experiment.model, "pretrained", None) is None:
+        raise ConfigError(
+            "fsdp given, and no model.pretrained",
+            where=where("resources.strategy"),
+            must="a network that is built here is small: each worker has a copy of it",
+            remedy="write ddp, or remove it",
+        )
 
 
 def check_framework(plan: Plan) -> None:
@@ -146,6 +194,35 @@ def check_framework(plan: Plan) -> None:
                 where=plan.experiment.origin.where("framework"),
                 remedy=f"type pip install 'raygen[{plan.experiment.framework}]'",
             )
+
+
+def check_parameters(plan: Plan, *, searches: bool) -> None:
+    """Refuse to search where nothing is open, and to train once where something is.
+
+    Raises:
+        ConfigError: So it is.
+    """
+    where = plan.experiment.origin.where
+    config = plan.experiment.origin.file
+    if plan.experiment.model.pretrained is None:
+        if not searches:
+            must = "only a pretrained model can be fine-tuned"
+            remedy = f"name one, or type raygen generate --config {config}"
+            raise ConfigError("missing", where=where("model.pretrained"), must=must, remedy=remedy)
+    elif searches and not plan.space.parameters:
+        raise ConfigError(
+            "no open parameters",
+            where=where("model.parameters"),
+            must="a search must have something to search",
+            remedy=f"type raygen finetune {config}",
+        )
+    elif not searches and plan.space.parameters:
+        raise ConfigError(
+            "open parameters given",
+            where=where("model.parameters"),
+            must="one training needs a value for each setting",
+            remedy=f"type raygen generate --config {config}",
+        )
 
 
 def count_cpus() -> int:
@@ -212,6 +289,6 @@ def same_but_budget(one: Experiment, other: Experiment) -> str:
             return f"search.{key}"
     if one.rank.folds != other.rank.folds:
         return "rank.folds"
-    if one.resources.cpus_per_trial != other.resources.cpus_per_trial:
-        return "resources.cpus_per_trial"
+    if one.resources.cpus != other.resources.cpus:  # the program has it
+        return f"resources.cpus_per_{'worker' if one.resources.grouped else 'trial'}"
     return ""

@@ -149,11 +149,11 @@ def _export_study(run: Path, output: str | None) -> None:
 
 def _space_of(run: Path) -> Space:
     from raygen.config.load import load_experiment
+    from raygen.kinds import kind_of
     from raygen.runs.paths import RunPaths
-    from raygen.source.kinds import kind_of
 
     experiment = load_experiment(run if run.is_file() else RunPaths(run).config)
-    return kind_of(experiment.task.name).space(experiment)
+    return kind_of(experiment).space(experiment)
 
 
 def _is_configspace(path: Path) -> bool:

@@ -16,7 +16,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import raygen
-from raygen.config.schema import Experiment, Search, TaskName
+from raygen.config.schema import PRETRAINED_ONLY, Experiment, MethodName, Search, TaskName
+from raygen.finetune.methods import METHODS
+from raygen.finetune.tasks import FINETUNING
 from raygen.search.strategies import STRATEGIES
 from raygen.source.frameworks import FRAMEWORKS
 from raygen.tasks.task import TASKS
@@ -105,7 +107,9 @@ def test_names_of_the_schema_are_rows_of_the_tables() -> None:
     assert list(get_args(Search.model_fields["algorithm"].annotation)) == list(STRATEGIES)
     assert list(get_args(Search.model_fields["scheduler"].annotation)) == list(SCHEDULERS)
     assert list(get_args(Experiment.model_fields["framework"].annotation)) == list(FRAMEWORKS)
-    assert list(get_args(TaskName)) == [*TASKS, "Custom"]
+    assert set(get_args(MethodName)) == set(METHODS)
+    assert set(PRETRAINED_ONLY) == set(FINETUNING) - set(TASKS)
+    assert list(get_args(TaskName)) == [*TASKS, "Custom", *PRETRAINED_ONLY]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ put its own settings and parameters in the place of those of a named space.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from raygen.config.domain import Choice, words_of
@@ -16,7 +16,7 @@ from raygen.config.parameters import check_condition, in_order, used_parents
 from raygen.config.references import Reference, reference_of, texts
 from raygen.config.schema import number
 from raygen.config.space import Parameter, Space
-from raygen.config.training import TRAINING_SETTINGS
+from raygen.config.training import TRAINING_SETTINGS, TrainingSetting
 from raygen.config.words import did_you_mean, listed, show
 from raygen.errors import ConfigError
 
@@ -31,6 +31,8 @@ class Draft:
     parameters: Mapping[str, Parameter]
     origin: Origin
     description: str = ""
+    settings: Mapping[str, TrainingSetting] = field(default_factory=lambda: TRAINING_SETTINGS)
+    """The training settings that there are."""
 
 
 def assemble(draft: Draft, *, base: Space | None = None) -> Space:
@@ -64,10 +66,10 @@ def _checked_training(draft: Draft) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name, given in draft.training.items():
         where = draft.origin.where(f"training.{readable(name)}")
-        setting = TRAINING_SETTINGS.get(name)
+        setting = draft.settings.get(name)
         if setting is None:
-            must = f"it must be one of {listed(TRAINING_SETTINGS)}"
-            remedy = did_you_mean(name, TRAINING_SETTINGS)
+            must = f"it must be one of {listed(draft.settings)}"
+            remedy = did_you_mean(name, draft.settings)
             raise ConfigError("unknown training setting", where=where, must=must, remedy=remedy)
         if name in draft.parameters:
             must = "it must be given in `training` or in `parameters`, not in both"
@@ -93,7 +95,7 @@ class _Parts:
     """Parameters of the named space: dropped where the config left them without use."""
 
     def space(self) -> Space:
-        used = self._referenced() | (self.parameters.keys() & TRAINING_SETTINGS.keys())
+        used = self._referenced() | (self.parameters.keys() & self.draft.settings.keys())
         parameters = self._without_unused(used_parents(used, self.parameters))
         for name, parameter in parameters.items():
             if name not in self.inherited:
@@ -139,7 +141,7 @@ class _Parts:
             raise ConfigError(
                 problem, where=self._where(path), must="only a number can have a factor"
             )
-        setting = TRAINING_SETTINGS.get(path.removeprefix("training."))
+        setting = self.draft.settings.get(path.removeprefix("training."))
         if path.startswith("training.") and setting and not setting.allows_all(domain, factor):
             times = "" if factor == 1 else f" times {factor}"
             problem = f"${reference.name} is {words_of(domain)}{times}"
@@ -154,7 +156,7 @@ class _Parts:
                     where=self._where(f"parameters.{name}"),
                     must=f"it must stand as ${name} in the layers or in `training`, or be the name "
                     "of a training setting",
-                    remedy=did_you_mean(name, [*known, *TRAINING_SETTINGS]) or "remove it",
+                    remedy=did_you_mean(name, [*known, *self.draft.settings]) or "remove it",
                 )
         return {name: each for name, each in self.parameters.items() if name in used}
 

@@ -20,6 +20,7 @@ from raygen.config.parameters import parse_parameters
 from raygen.config.refusal import refusal
 from raygen.config.schema import Experiment
 from raygen.config.spaces import space_of
+from raygen.config.training import FINETUNE_SETTINGS, TRAINING_SETTINGS
 from raygen.config.words import show
 from raygen.errors import ConfigError
 
@@ -55,7 +56,9 @@ def parse_experiment(values: Mapping[str, Any], *, origin: Origin | None = None)
     if experiment.model.layers is not None or experiment.task.name == "Custom":
         space_of(experiment, default="")
     else:  # a named space is read when it is asked for; what the config adds is checked now
-        parse_parameters(experiment.model.parameters, origin=origin.below("model"))
+        settings = FINETUNE_SETTINGS if experiment.model.pretrained else TRAINING_SETTINGS
+        below = origin.below("model")
+        parse_parameters(experiment.model.parameters, origin=below, settings=settings)
     return experiment
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -15,6 +16,9 @@ from pydantic.fields import FieldInfo
 
 from raygen.config import schema
 from raygen.config.schema import (
+    DATASET_KEYS,
+    METHOD_KEYS,
+    PRETRAINED_ONLY,
     Dataset,
     Experiment,
     Model,
@@ -23,7 +27,7 @@ from raygen.config.schema import (
     format_duration,
     section_of,
 )
-from raygen.config.training import TRAINING_SETTINGS
+from raygen.config.training import FINETUNE_SETTINGS, TRAINING_SETTINGS, TrainingSetting
 from raygen.config.words import allowed, did_you_mean, listed, options, show
 from raygen.errors import ConfigError
 
@@ -103,14 +107,64 @@ A parameter of one of these names tunes it, `training:` fixes it.
 """
 
 
+_FINETUNING = """\
+## Fine-tuning
+
+With `model.pretrained` a pretrained model is trained further instead of a network of layers.
+
+```yaml
+task: {name: TextClassification, dataset: {path: phrasebank.parquet, target: label}}
+model:
+  pretrained: sentence-transformers/all-MiniLM-L6-v2
+  method: lora
+  lora: {rank: $rank, alpha: 16}
+  parameters:
+    rank: {choice: [4, 8, 16]}
+    learning_rate: {float: [1e-5, 1e-3], log: true}
+```
+
+`raygen finetune FILE` trains once, with no open parameters; `raygen generate` searches them.
+A value below the key of the method may be `$name`, as in a layer.
+
+| method | settings and their defaults | what is trained |
+|---|---|---|
+| `full` | | all weights |
+| `head-only` | | the head of the task |
+| `lora` | `rank: 8`, `alpha: 16`, `dropout: 0.0`, `target_modules: auto` | low-rank changes of \
+linear layers (arXiv 2106.09685) |
+| `dora` | as lora | the same, with a magnitude of its own (arXiv 2402.09353) |
+| `adalora` | `rank: 8`, `start_rank: 12`, and as lora | ranks given to where they matter \
+(arXiv 2303.10512) |
+| `qlora` | as lora | lora over weights in 4 bits; needs a CUDA GPU (arXiv 2305.14314) |
+| `ia3` | `target_modules: auto` | a factor for each activation (arXiv 2205.05638) |
+| `prompt` | `tokens: 20` | vectors before the text (arXiv 2104.08691) |
+| `prefix` | `tokens: 20` | keys and values before the text in each layer (arXiv 2101.00190) |
+| `p-tuning` | `tokens: 20`, `width: 128` | vectors before the text, from a small network \
+(arXiv 2103.10385) |
+| `adapter` | `width: 32` | a bottleneck behind each block (arXiv 1902.00751) |
+
+The head of the task is trained with all of them.
+`target_modules` is a list of names of layers, `all-linear`, or `auto`, which peft knows for most
+models; the names it comes to are written into `model.py`.
+
+| setting | value | default | meaning |
+|---|---|---|---|
+"""
+
+
 def config_reference() -> str:
     """Tell every key of the config file, in the order of the YAML, as Markdown."""
     parts = [_HEAD, *(_table(path, section) for path, section in _sections())]
+    tables = (_settings_table(TRAINING_SETTINGS), _settings_table(FINETUNE_SETTINGS))
+    return "\n".join([*parts, _SPACES + tables[0], _FINETUNING + tables[1]])
+
+
+def _settings_table(settings: Mapping[str, TrainingSetting]) -> str:
     rows = [
-        f"| `{name}` | {each.must} | `{each.default}` | {each.meaning} |"
-        for name, each in TRAINING_SETTINGS.items()
+        f"| `{name}` | {each.must} | `{show(each.default)}` | {each.meaning} |\n"
+        for name, each in settings.items()
     ]
-    return "\n".join([*parts, _SPACES + "\n".join(rows) + "\n"])
+    return "".join(rows)
 
 
 def json_schema() -> dict[str, Any]:
@@ -154,6 +208,7 @@ _STARTER_DATA = {
     "TabularClassification": {"name": "breast_cancer"},
     "TabularRegression": {"name": "diabetes"},
     "TextClassification": {"name": "ag_news", "train_split": "train", "test_split": "test"},
+    "TokenClassification": {"path": "wikigold.parquet", "tokens": "tokens", "tags": "tags"},
 }
 _STARTER_CUSTOM = {
     "objective": "train.py:train",
@@ -248,6 +303,10 @@ def _starter_value(
         return task_name
     if section is Dataset:
         return _STARTER_DATA[task_name].get(key)
+    if section is Model and key == "pretrained" and task_name in PRETRAINED_ONLY:
+        return "google-bert/bert-base-cased"
+    if key == "max_epochs" and task_name in PRETRAINED_ONLY:
+        return "3"
     if section in (Task, Model) and task_name == "Custom":
         return _STARTER_CUSTOM.get(key)
     return None if field.get_default() in (None, "", (), {}) else _default(field)
@@ -264,10 +323,19 @@ def _concerns(key: str, task_name: str) -> bool:
             "layers",
             "training",
             "folds",
+            "pretrained",
+            "method",
+            *METHOD_KEYS.values(),
         )
-    only = {"image": "Image", "image_size": "Image", "text": "Text", "max_length": "Text"}
-    only |= dict.fromkeys(("objective", "command", "folder", "mode"), "Custom")
-    return task_name.startswith((only | {"ignore": "Tabular"}).get(key, ""))
+    if key in ("objective", "command", "folder", "mode"):
+        return False
+    if task_name in PRETRAINED_ONLY:
+        return key not in ("space", "layers", "framework") and _has_key(key, task_name)
+    return key not in ("method", *METHOD_KEYS.values()) and _has_key(key, task_name)
+
+
+def _has_key(key: str, task_name: str) -> bool:
+    return task_name in DATASET_KEYS.get(key, (task_name,))
 
 
 def _first_sentence(section: type[BaseModel], key: str) -> str:

@@ -29,7 +29,35 @@ TaskName: TypeAlias = Literal[
     "TabularRegression",
     "TextClassification",
     "Custom",
+    "TokenClassification",
 ]
+PRETRAINED_ONLY = ("TokenClassification",)
+"""Tasks for which there is no network of layers, so that they need ``model.pretrained``."""
+
+MethodName: TypeAlias = Literal[
+    "full",
+    "head-only",
+    "lora",
+    "dora",
+    "adalora",
+    "qlora",
+    "ia3",
+    "prompt",
+    "prefix",
+    "p-tuning",
+    "adapter",
+]
+
+DATASET_KEYS: dict[str, tuple[str, ...]] = {
+    "image": ("ImageClassification",),
+    "image_size": ("ImageClassification",),
+    "text": ("TextClassification",),
+    "tokens": ("TokenClassification",),
+    "tags": ("TokenClassification",),
+    "max_length": ("TextClassification", "TokenClassification"),
+    "ignore": ("TabularClassification", "TabularRegression"),
+}
+"""Keys of ``task.dataset`` that mean something for some tasks only, and for which."""
 
 
 class Conflict(ValueError):
@@ -115,6 +143,12 @@ Modes: TypeAlias = Annotated[
 ]
 Layers: TypeAlias = Annotated[tuple[Any, ...], BeforeValidator(freeze), Words("a list of layers")]
 Values: TypeAlias = Annotated[dict[str, Any], BeforeValidator(freeze)]
+AtLeastOne: TypeAlias = Annotated[int, Field(ge=1)]
+Workers: TypeAlias = Annotated[
+    AtLeastOne | tuple[AtLeastOne, AtLeastOne],
+    BeforeValidator(freeze),
+    Words("a whole number of at least 1, or a list of the fewest and the most"),
+]
 
 
 class Section(BaseModel):
@@ -137,13 +171,18 @@ class Dataset(Section):
     and diabetes; on the hub are cifar10, ag_news and any `owner/name`. Either `name` or `path` must
     be given."""
     path: Text | None = None
-    """A file (npz, csv, parquet), or a folder with one folder of images for each class."""
+    """A file (npz, csv, parquet; beside `model.pretrained` csv, jsonl or parquet), or a folder with
+    one folder of images for each class."""
     target: Text | None = None
     """Column to predict, where the data has columns."""
     text: Text | None = None
     """Column with the text; TextClassification only."""
     image: Text | None = None
     """Column with the encoded images; ImageClassification only."""
+    tokens: Text | None = None
+    """Column with the words of each row, a list; TokenClassification only."""
+    tags: Text | None = None
+    """Column with a tag for each word, such as B-PER; TokenClassification only."""
     train_split: Text | None = None
     """Split to train on; several are joined by `+`, for example `train+dev`."""
     test_split: Text | None = None
@@ -151,8 +190,8 @@ class Dataset(Section):
     image_size: Annotated[int, Field(ge=4, le=1024)] | None = None
     """Side in pixels to which images of different sizes are brought; ImageClassification only."""
     max_length: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """Tokens kept of each text; by default as many as 95 of 100 texts have; TextClassification
-    only."""
+    """Tokens kept of each text; by default as many as 95 of 100 texts have, or beside
+    `model.pretrained` as many as the longest has and the model takes."""
     ignore: Columns = ()
     """Columns left out, such as row numbers."""
 
@@ -229,22 +268,44 @@ class Task(Section):
 
     @model_validator(mode="after")
     def _uses_every_key(self) -> Task:
-        kinds = {"image": "Image", "image_size": "Image", "text": "Text", "max_length": "Text"}
-        for key, kind in (kinds | {"ignore": "Tabular"}).items():
-            if getattr(self.dataset, key, None) and not self.name.startswith(kind):
-                article = "an" if kind == "Image" else "a"
-                must = f"only {article} {kind} task may have it"
+        for key, tasks in DATASET_KEYS.items():
+            if getattr(self.dataset, key, None) and self.name not in tasks:
+                must = f"only {' and '.join(tasks)} may have it"
                 raise Conflict(f"dataset.{key}", f"given for {self.name}", must, "remove it")
         return self
 
 
 class Model(Section):
-    """What is searched: a shipped space, a file, or layers written here."""
+    """What is searched: a shipped space, a file, layers, or the tuning of a pretrained model."""
 
     space: Text | None = None
     """A shipped space (`raygen spaces` lists them) or a YAML file. By default that of the task."""
     layers: Layers | None = None
     """The layers, written here instead of `space`; see [Spaces](#spaces)."""
+    pretrained: Text | None = None
+    """A pretrained model to fine-tune instead of `space` and `layers`: a folder as transformers
+    writes it, or a name of the Hugging Face hub; see [Fine-tuning](#fine-tuning)."""
+    method: MethodName | None = None
+    """What is trained of a pretrained model: all of it, or a few weights put into it; by default
+    lora."""
+    lora: Values = {}
+    """Settings of the method lora."""
+    dora: Values = {}
+    """Settings of the method dora."""
+    adalora: Values = {}
+    """Settings of the method adalora."""
+    qlora: Values = {}
+    """Settings of the method qlora."""
+    ia3: Values = {}
+    """Settings of the method ia3."""
+    prompt: Values = {}
+    """Settings of the method prompt."""
+    prefix: Values = {}
+    """Settings of the method prefix."""
+    p_tuning: Values = {}
+    """Settings of the method p-tuning."""
+    adapter: Values = {}
+    """Settings of the method adapter."""
     training: Values = {}
     """Training settings that are fixed or given as `$parameter`; beside `space` they take the place
     of its settings of the same name."""
@@ -260,6 +321,41 @@ class Model(Section):
         if self.layers == ():
             raise Conflict("layers", "[] given", "a model must have at least one layer")
         return self
+
+    @model_validator(mode="after")
+    def _has_one_method(self) -> Model:
+        given = [key for key in METHOD_KEYS.values() if getattr(self, key)]
+        if self.pretrained is None:
+            for key in ("method", *given):
+                if getattr(self, key):
+                    must = "only beside `pretrained` it means something"
+                    raise Conflict(key, "given without `pretrained`", must, "name a model")
+            return self
+        for key in ("space", "layers"):
+            if getattr(self, key) is not None:
+                must = "one of them must be given"
+                raise Conflict(key, f"pretrained and {key} given", must, "remove one")
+        chosen = METHOD_KEYS.get(self.method or "lora", "")
+        for key in given:
+            if key != chosen:
+                method = self.method or "lora"
+                must = f"only settings of the chosen method, {method}, may be given"
+                raise Conflict(key, f"given beside method: {method}", must, "remove it")
+        return self
+
+    @property
+    def method_settings(self) -> dict[str, Any]:
+        """What is given below the key of the chosen method."""
+        key = METHOD_KEYS.get(self.method or "lora", "")
+        return dict(getattr(self, key)) if key else {}
+
+
+METHOD_KEYS = {
+    name: name.replace("-", "_")
+    for name in get_args(MethodName)
+    if name not in ("full", "head-only")
+}
+"""The key below ``model`` that holds the settings of a method, for those that have some."""
 
 
 class Search(Section):
@@ -306,7 +402,7 @@ class Search(Section):
     trials: Annotated[int, Field(ge=1)] | None = 20
     """Candidates to try, those of earlier sessions included; `null` for no limit."""
     max_epochs: Annotated[int, Field(ge=1)] = 20
-    """Epochs of a candidate that is never stopped."""
+    """Epochs of a candidate that is never stopped; beside `model.pretrained` 3 by default."""
     time_budget: Duration | None = 30 * 60.0
     """Time after which no new trial begins; `null` for no limit."""
     total_epochs: Annotated[int, Field(ge=1)] | None = None
@@ -345,16 +441,68 @@ class Resources(Section):
     """CPUs, and so threads, of a trial."""
     gpus_per_trial: Annotated[Number, Field(ge=0)] = 0.0
     """GPUs of a trial: a part of one, or a whole number; with 0 a trial sees none."""
+    workers_per_trial: Workers = 1
+    """Processes that train a trial together, each with its share of every batch; `[1, 4]` takes as
+    many of 1 to 4 as there is room for when it starts."""
+    cpus_per_worker: Annotated[int, Field(ge=1)] = 1
+    """CPUs, and so threads, of each of these processes."""
+    gpus_per_worker: Annotated[Number, Field(ge=0)] = 0.0
+    """GPUs of each of these processes."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    """How they share a pretrained model: each has a copy (ddp) or a part of it (fsdp)."""
     memory_gb_per_trial: Annotated[Number, Field(gt=0)] | None = None
     """Memory in GB above which a trial is stopped; no limit by default."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Trials at a time; auto: as many as the machine has room for."""
 
+    @property
+    def workers(self) -> tuple[int, int]:
+        """The fewest and the most processes of a trial."""
+        given = self.workers_per_trial
+        return (given, given) if isinstance(given, int) else given
+
+    @property
+    def grouped(self) -> bool:
+        """Whether a trial is trained by several processes."""
+        return self.workers[1] > 1
+
+    @property
+    def cpus(self) -> int:
+        """CPUs, and so threads, of each process that trains."""
+        return max(self.cpus_per_trial, self.cpus_per_worker)  # one of them is 1
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of each process that trains."""
+        return max(self.gpus_per_trial, self.gpus_per_worker)  # one of them is 0
+
     @model_validator(mode="after")
     def _asks_for_whole_gpus(self) -> Resources:
-        if self.gpus_per_trial > 1 and self.gpus_per_trial % 1:
-            must = "above 1 it must be a whole number"
-            raise Conflict("gpus_per_trial", f"{self.gpus_per_trial} given", must)
+        for key in ("gpus_per_trial", "gpus_per_worker"):
+            given = getattr(self, key)
+            if given > 1 and given % 1:
+                must = "above 1 it must be a whole number"
+                raise Conflict(key, f"{given} given", must)
+        return self
+
+    @model_validator(mode="after")
+    def _speaks_of_trials_or_of_workers(self) -> Resources:
+        fewest, most = self.workers
+        if fewest > most:
+            must = "the first must not be above the second"
+            raise Conflict("workers_per_trial", f"[{fewest}, {most}] given", must)
+        for kind, none in (("cpus", 1), ("gpus", 0)):
+            key, other = f"{kind}_per_trial", f"{kind}_per_worker"
+            if getattr(self, key) != none and (self.grouped or getattr(self, other) != none):
+                beside = "workers_per_trial" if self.grouped else other
+                remedy = f"write {other} alone"
+                raise Conflict(
+                    key, f"given beside {beside}", "each worker has its own share", remedy
+                )
+        if self.strategy != "auto" and not self.grouped:
+            must = "it says how several workers share a model"
+            remedy = "write workers_per_trial: 2, or remove it"
+            raise Conflict("strategy", f"{self.strategy} given for one worker", must, remedy)
         return self
 
 
@@ -414,6 +562,23 @@ class Experiment(Section):
             raise Conflict("name", f"{self.name[:40]!r} given", must)
         if not self.output.endswith(".py"):
             raise Conflict("output", f"{self.output!r} given", "it must end in .py")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_model_for_its_task(self) -> Experiment:
+        if self.model.pretrained is None:
+            if self.task.name in PRETRAINED_ONLY:
+                must = f"{self.task.name} must have a pretrained model"
+                remedy = "for example `pretrained: google-bert/bert-base-cased`"
+                raise Conflict("model.pretrained", "missing", must, remedy)
+            return self
+        if self.framework != "torch":
+            must = "pretrained models are trained with torch"
+            raise Conflict("framework", f"{self.framework} given", must, "remove it")
+        if "max_epochs" not in self.search.model_fields_set:
+            # as with the name: a default that depends on another key
+            shorter = self.search.model_copy(update={"max_epochs": 3})
+            object.__setattr__(self, "search", shorter)
         return self
 
 

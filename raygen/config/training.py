@@ -24,11 +24,15 @@ class TrainingSetting:
     whole: bool = False
     above_low: bool = False
     """Whether ``low`` itself is not allowed."""
+    switch: bool = False
+    """Whether it is true or false instead of a number."""
 
     def allows(self, value: object) -> bool:
         """Tell whether the setting may have this value."""
         if self.options:
             return isinstance(value, str) and value in self.options
+        if self.switch:
+            return isinstance(value, bool)
         if not (is_whole(value) if self.whole else is_number(value)):
             return False
         assert isinstance(value, (int, float)), "is_number said so"
@@ -48,6 +52,8 @@ class TrainingSetting:
         """What the setting may be, in words."""
         if self.options:
             return "one of " + ", ".join(self.options)
+        if self.switch:
+            return "true or false"
         kind = "a whole number" if self.whole else "a number"
         if self.high == float("inf"):
             return f"{kind} {'above' if self.above_low else 'of at least'} {self.low:g}"
@@ -80,6 +86,48 @@ TRAINING_SETTINGS: Mapping[str, TrainingSetting] = {
     ),
 }
 """Every training setting by name, in the order in which a ``model.py`` lists them."""
+
+
+FINETUNE_SETTINGS: Mapping[str, TrainingSetting] = {
+    "learning_rate": TrainingSetting(
+        5e-4,
+        "Step size of AdamW at its highest; the default depends on the method.",
+        above_low=True,
+    ),
+    "schedule": TrainingSetting(
+        "linear",
+        "How the learning rate falls after the warm-up.",
+        options=("linear", "cosine", "constant"),
+    ),
+    "warmup_epochs": TrainingSetting(0.2, "Epochs in which the learning rate rises from 0."),
+    "weight_decay": TrainingSetting(1e-2, "How strongly weights are pulled towards 0."),
+    "batch_size": TrainingSetting(
+        32, "Rows of one training step, of all processes together.", low=1, whole=True
+    ),
+    "label_smoothing": TrainingSetting(
+        0.0, "Share of the target spread over all classes; classification only.", high=0.5
+    ),
+    "dropout": TrainingSetting(
+        -1.0,
+        "Share of activations left out in the pretrained model; -1: as it says.",
+        low=-1,
+        high=0.9,
+    ),
+    "max_grad_norm": TrainingSetting(1.0, "Longer gradients are cut to this norm.", above_low=True),
+    "micro_batch": TrainingSetting(
+        32, "Rows that go through the model at a time, on each process.", low=1, whole=True
+    ),
+    "precision": TrainingSetting(
+        "auto",
+        "Numbers that activations are computed in; auto: bf16 on a GPU that has it.",
+        options=("auto", "fp32", "bf16"),
+    ),
+    "checkpointing": TrainingSetting(
+        False, "Compute activations again in the backward pass, to save memory.", switch=True
+    ),
+    "compile": TrainingSetting(False, "Compile the model by torch.compile.", switch=True),
+}
+"""Settings of the training of a pretrained model."""
 
 
 def training_defaults() -> dict[str, Value]:

@@ -39,7 +39,7 @@ def inspect_frame(request: Request, uri: str, source: str) -> DataSpec:
     )
     frame = _read(request, draft)
     target = _find_target(request, frame)
-    constants = {**draft.constants, "TARGET": target, **_find_splits(request, frame, target)}
+    constants = {**draft.constants, "TARGET": target, **find_splits(request, frame, target)}
     if request.regression:
         _check_numbers(request, frame, target)
     else:
@@ -92,7 +92,7 @@ def _find_target(request: Request, frame: pd.DataFrame) -> str:
     return found[0]
 
 
-def _find_splits(request: Request, frame: pd.DataFrame, target: str) -> dict[str, str]:
+def find_splits(request: Request, frame: pd.DataFrame, target: str) -> dict[str, str]:
     """Return TRAIN_SPLIT and TEST_SPLIT, as far as a column "split" tells rows apart."""
     if "split" not in frame.columns or target == "split":
         _refuse_splits(request)

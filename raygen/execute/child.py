@@ -36,12 +36,18 @@ def train_job(job: Job, connection: Connection) -> None:
     """Run a job to its end and send a Message for each epoch; the process ends with it."""
     os.setsid()  # so that whatever the program starts ends with it
     _die_with_parent()
+    train_and_tell(Reporter(job, connection))
+
+
+def train_and_tell(reporter: Reporter) -> None:
+    """Run a reporter's job in this process; whatever it comes to is sent as a message."""
+    job, connection = reporter.job, reporter.connection
     _send_output_to(job.log)
     if job.memory_gb is not None:
         limit = int(job.memory_gb * 1e9)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
-        _train(job, _Reporter(job, connection))
+        _train(job, reporter)
     except MemoryError as error:
         connection.send(Message(state=State.OUT_OF_MEMORY, error=_told(error, job)))
     except Exception as error:  # whatever the user's program raises is a record, not a crash
@@ -65,8 +71,8 @@ class NotFiniteError(BaseException):
         self.message = message
 
 
-def _train(job: Job, reporter: _Reporter) -> None:
-    earlier = read_messages(_mended(Path(job.checkpoint)))
+def _train(job: Job, reporter: Reporter) -> None:
+    earlier = reporter.earlier()
     for message in earlier:  # its last ones may have been lost with the worker
         reporter.send(message)
         if message.state.is_over():
@@ -96,7 +102,7 @@ def _train(job: Job, reporter: _Reporter) -> None:
     )
 
 
-class _Reporter:
+class Reporter:
     """The ``report`` that RayGen passes to a program's ``train``."""
 
     def __init__(self, job: Job, connection: Connection) -> None:
@@ -105,6 +111,10 @@ class _Reporter:
         self.saved_at, self.save_seconds = self.started, 0.0
         self.sent: list[Message] = []
         self.unanswered = 0
+
+    def earlier(self) -> list[Message]:
+        """What was told up to the checkpoint, which is put in order first."""
+        return read_messages(_mended(Path(self.job.checkpoint)))
 
     @property
     def seconds(self) -> float:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from raygen.execute.arrays import share_arrays
+from raygen.execute.group import new_runner
 from raygen.execute.job import Job, Message
 from raygen.execute.run import Run, Worker
-from raygen.execute.runner import Runner
 from raygen.runs.records import State
 
 Key = TypeVar("Key")
@@ -24,7 +24,7 @@ class PoolWorker:
 
     def __init__(self, arrays: dict[str, Any], worker: Worker) -> None:
         self._data = str(share_arrays(arrays, worker.data_key))
-        self._runner = Runner(worker.preload, threads=worker.threads, gpus=worker.gpus)
+        self._runner = new_runner(worker)
 
     def run(self, job: Job) -> Message:
         """Run a job to its end; it goes on from its checkpoint if it was begun before."""
@@ -86,8 +86,9 @@ class Pool:
         import ray
 
         resources = self._run.experiment.resources
+        alone = not resources.grouped  # a group has resources of its own
         actor = ray.remote(PoolWorker).options(
-            num_cpus=resources.cpus_per_trial, num_gpus=resources.gpus_per_trial
+            num_cpus=resources.cpus if alone else 0, num_gpus=resources.gpus if alone else 0
         )
         return actor.remote(self._run.arrays, self._run.worker)
 

@@ -16,6 +16,23 @@ from raygen.runs.records import History
 from raygen.source.blueprint import AnyBlueprint
 
 
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """How several processes train a trial together."""
+
+    workers: tuple[int, int]
+    """The fewest and the most of them."""
+    cpus: int
+    """Of each."""
+    gpus: float
+    """Of each."""
+    framework: str
+    retries: int
+    """How often a group one of whose processes died is started again."""
+    arrays: Any
+    """The data set in Ray's object store."""
+
+
 @dataclass(frozen=True)
 class Worker:
     """What every warm worker of a run needs."""
@@ -26,6 +43,8 @@ class Worker:
     """Packages that a model.py of this run imports."""
     threads: int
     gpus: float
+    group: Group | None = None
+    """None where one process trains a trial."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,17 +35,22 @@ _OF_OUR_OWN_RAY = {
 
 
 @contextmanager
-def session(cpus_per_trial: int, gpus_per_trial: float) -> Iterator[int]:
+def session(cpus: int, gpus: float, workers: int = 1) -> Iterator[int]:
     """Connect to Ray for as long as the block lasts.
 
     The address comes from ``RAY_ADDRESS``; without it Ray is started on this machine, for this
     run alone.
 
+    Args:
+        cpus: Of each process that trains.
+        gpus: Of each process that trains.
+        workers: Processes that a trial has at least.
+
     Yields:
         How many trials fit into the cluster at a time.
 
     Raises:
-        EnvironmentProblem: No node of the cluster can hold a single trial.
+        EnvironmentProblem: The cluster cannot hold a single trial.
     """
     cluster = os.environ.get("RAY_ADDRESS")
     for name, value in {**_SETTINGS, **({} if cluster else _OF_OUR_OWN_RAY)}.items():
@@ -64,7 +69,7 @@ def session(cpus_per_trial: int, gpus_per_trial: float) -> Iterator[int]:
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         raise _no_ray(cluster, error) from error
     try:
-        yield _room_for(ray.nodes(), cpus_per_trial, gpus_per_trial)
+        yield room_for(ray.nodes(), cpus, gpus, workers)
     finally:
         ray.shutdown()
 
@@ -83,23 +88,43 @@ def _no_ray(cluster: str | None, error: Exception) -> EnvironmentProblem:
     )
 
 
-def _room_for(nodes: list[dict[str, Any]], cpus: int, gpus: float) -> int:
+def room_for(nodes: list[dict[str, Any]], cpus: int, gpus: float, workers: int = 1) -> int:
+    """How many trials fit into a cluster at a time.
+
+    Processes are all of one size, and those of a trial may be on several nodes, so as many trials
+    fit as there are places for processes, divided by the workers of a trial.
+
+    Args:
+        nodes: What ``ray.nodes()`` gives.
+        cpus: Of each process.
+        gpus: Of each process.
+        workers: Processes of a trial.
+
+    Raises:
+        EnvironmentProblem: Not one does.
+    """
     alive = [node["Resources"] for node in nodes if node["Alive"]]
-    room = sum(
+    places = sum(
         min(
             int(node.get("CPU", 0) // cpus),
             int(node.get("GPU", 0) // gpus) if gpus else 1_000_000,
         )
         for node in alive
     )
-    if room == 0:
-        most = max(((n.get("CPU", 0), n.get("GPU", 0)) for n in alive), default=(0, 0))
+    if places >= workers:
+        return places // workers
+    if workers > 1:
         raise EnvironmentProblem(
-            f"resources: a trial needs {cpus} CPUs and {gpus:g} GPUs",
-            must=f"the largest node has {most[0]:g} CPUs and {most[1]:g} GPUs",
-            remedy="lower resources.cpus_per_trial or resources.gpus_per_trial",
+            f"resources: a trial needs {workers} workers of {cpus} CPUs and {gpus:g} GPUs",
+            must=f"the cluster has room for {places} such workers",
+            remedy="lower resources.workers_per_trial, cpus_per_worker or gpus_per_worker",
         )
-    return room
+    most = max(((n.get("CPU", 0), n.get("GPU", 0)) for n in alive), default=(0, 0))
+    raise EnvironmentProblem(
+        f"resources: a trial needs {cpus} CPUs and {gpus:g} GPUs",
+        must=f"the largest node has {most[0]:g} CPUs and {most[1]:g} GPUs",
+        remedy="lower resources.cpus_per_trial or resources.gpus_per_trial",
+    )
 
 
 class Interruption:

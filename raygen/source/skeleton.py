@@ -6,13 +6,21 @@ import ast
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from raygen.fragments import Fragment, imports_of, merge_imports, read_text
 
 _REGION = re.compile(r"^( *)# region (\w+)\n(.*?)^\1# endregion\n", re.DOTALL | re.MULTILINE)
 
 
-def fill(program: str, regions: Mapping[str, str], *, title: str, used: Sequence[str]) -> str:
+def fill(
+    program: str,
+    regions: Mapping[str, str],
+    *,
+    title: str,
+    used: Sequence[str],
+    instead: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """The text of a skeleton with its regions replaced.
 
     Args:
@@ -20,11 +28,13 @@ def fill(program: str, regions: Mapping[str, str], *, title: str, used: Sequence
         regions: Name of each of its regions to the lines that take their place.
         title: The first line of the docstring.
         used: Dotted names of the fragments whose functions stand in the regions.
+        instead: Import statements of the skeleton, and those that take their place.
     """
     text = read_text(program)
     tree = ast.parse(text)
     lines = [line for name in used for line in Fragment.read(name).imports]
-    imports = merge_imports([*imports_of(tree), *lines])
+    own = "\n".join(instead.get(line, line) for line in imports_of(tree)).split("\n")
+    imports = merge_imports([*filter(None, own), *lines])
     environment, body = _around_imports(text, tree)
     if environment:
         imports = imports.replace("\n\n", f"\n\n{environment}\n\n", 1)

@@ -248,7 +248,7 @@ def test_bad_overrides_are_told_as_such(write: Write, override: str, message: st
     assert refused(write, SMALL + "seed: 3\n", override) == message
 
 
-DATASET = "name, path, target, text, image, train_split, test_split, image_size, max_length, ignore"
+DATASET = "name, path, target, text, image, tokens, tags, train_split, test_split, image_size, max_length, ignore"
 TOP = "name, seed, framework, task, model, search, rank, resources, output"
 
 
@@ -354,7 +354,8 @@ def test_bad_input_gets_one_line(write: Write, text: str, message: str) -> None:
     assert refused(write, SMALL.lstrip() + text) == message
 
 
-TASK = "ImageClassification, TabularClassification, TabularRegression, TextClassification, Custom"
+TASK = "ImageClassification, TabularClassification, TabularRegression, TextClassification, Custom, "
+TASK += "TokenClassification"
 
 
 @pytest.mark.parametrize(
@@ -386,7 +387,7 @@ TASK = "ImageClassification, TabularClassification, TabularRegression, TextClass
         ),
         (
             "task: {name: TabularRegression, dataset: {path: a.csv, image_size: 8}}",
-            "config.yaml:1: task.dataset.image_size: given for TabularRegression; only an Image task may have it; remove it",
+            "config.yaml:1: task.dataset.image_size: given for TabularRegression; only ImageClassification may have it; remove it",
         ),
         (
             "task: {name: TabularRegression, dataset: {path: a.csv, ignore: id}}",

@@ -9,7 +9,7 @@ import pytest
 from raygen.config import TRAINING_SETTINGS, load_experiment, parse_experiment
 from raygen.config.document import parse_document
 from raygen.config.reference import config_reference, json_schema, starter_config
-from raygen.config.schema import Experiment, TaskName
+from raygen.config.schema import METHOD_KEYS, PRETRAINED_ONLY, Experiment, TaskName
 from raygen.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -34,10 +34,13 @@ def test_every_key_has_its_row() -> None:
 
 def test_examples_in_the_page_are_true() -> None:
     """The YAML shown in the page loads."""
-    task, model = (part.split("```")[0] for part in config_reference().split("```yaml\n")[1:])
+    parts = [part.split("```")[0] for part in config_reference().split("```yaml\n")[1:]]
+    task, model, finetuning = parts
     values, _ = parse_document(task + model, file="docs/config.md")
+    tuned, _ = parse_document(finetuning, file="docs/config.md")
 
     assert parse_experiment(values).model.layers
+    assert parse_experiment(tuned).model.pretrained
 
 
 @pytest.mark.parametrize("task", get_args(TaskName))
@@ -49,7 +52,11 @@ def test_a_start_is_a_config_of_defaults(tmp_path: Path, task: str) -> None:
     experiment = load_experiment(path)
 
     told = experiment.task.model_dump(exclude_defaults=True)
-    only = {"parameters": experiment.model.parameters} if task == "Custom" else {}
+    only: dict[str, object] = {}
+    if task == "Custom":
+        only = {"parameters": experiment.model.parameters}
+    elif task in PRETRAINED_ONLY:
+        only = {"pretrained": experiment.model.pretrained}
     assert experiment == parse_experiment({"task": told, "model": only})
     assert set(told) == {"name", "dataset"} or task == "Custom"
 
@@ -64,8 +71,11 @@ def test_commented_keys_are_keys(task: str) -> None:
     values, _ = parse_document("\n".join(uncommented), file="config.yaml")
 
     foreign = {"framework", "dataset", "command", "space", "layers", "training", "folds"}
+    methods = {"method", *METHOD_KEYS.values()}
+    foreign |= {"pretrained"} | methods
     if task != "Custom":
         foreign = {"objective", "command", "folder", "mode"}
+        foreign |= {"framework", "space", "layers"} if task in PRETRAINED_ONLY else methods
     assert set(values) == set(Experiment.model_fields) - foreign
     for name, field in Experiment.model_fields.items():
         section = getattr(field.annotation, "model_fields", None)

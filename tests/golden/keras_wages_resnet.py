@@ -45,6 +45,12 @@ SCHEDULE: list[tuple[int, dict[str, Any]]] = [
 tf.config.threading.set_intra_op_parallelism_threads(THREADS)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.experimental.enable_op_determinism()
+PROCESSES = json.loads(os.environ.get("TF_CONFIG", "{}"))  # set by who starts several
+RANK = PROCESSES.get("task", {}).get("index", 0)
+WORLD_SIZE = len(PROCESSES.get("cluster", {}).get("worker", [0]))
+STRATEGY = tf.distribute.get_strategy()  # of one process, which does nothing
+if WORLD_SIZE > 1:
+    STRATEGY = tf.distribute.MultiWorkerMirroredStrategy()
 
 Statistics = dict[str, np.ndarray]
 Report = Callable[[dict[str, Any], Callable[[str], None]], None]
@@ -190,8 +196,9 @@ def build_model() -> keras.Model:
 
 def build_optimizer(model: keras.Model) -> keras.Optimizer:
     """The optimizer; ``train_epoch`` sets its learning rate and weight decay as it goes."""
-    optimizer = keras.optimizers.SGD(momentum=0.9)
-    optimizer.build(model.trainable_variables)
+    with STRATEGY.scope():
+        optimizer = keras.optimizers.SGD(momentum=0.9)
+        optimizer.build(model.trainable_variables)
     return optimizer
 
 
@@ -246,7 +253,8 @@ def to_inputs(x: np.ndarray) -> tf.Tensor:
 
 def print_report(metrics: dict[str, Any], save: Callable[[str], None]) -> None:
     """Tell how an epoch went, as one line of JSON."""
-    print(json.dumps(metrics), flush=True)
+    if RANK == 0:
+        print(json.dumps(metrics), flush=True)
 
 
 def train(
@@ -265,7 +273,8 @@ def train(
     rows, held_out = split(y, fold)
     statistics = {**fit_preprocessing(x[rows]), **fit_targets(y[rows])}
     targets = to_targets(y[rows], statistics)
-    model = build_model()
+    with STRATEGY.scope():
+        model = build_model()
     optimizer, start, metrics = build_optimizer(model), 0, {}
     if resume is not None:
         start, _ = load(model, optimizer, resume)
@@ -306,13 +315,36 @@ def train_epoch(
     for step in tf.range(steps):
         batch = order[step * rows // steps : (step + 1) * rows // steps]
         optimizer.learning_rate.assign(rates[step])
-        with tf.GradientTape() as tape:
-            outputs = model(tf.gather(inputs, batch), training=True)
-            loss = criterion(outputs, tf.gather(targets, batch), settings)
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)
-        total += loss * tf.cast(tf.size(batch), tf.float32)
-    return total
+        given = model, optimizer, inputs, targets, batch, settings
+        total += STRATEGY.run(train_step, given)
+    return STRATEGY.run(sum_of_processes, (total,))
+
+
+def train_step(
+    model: keras.Model,
+    optimizer: keras.Optimizer,
+    inputs: tf.Tensor,
+    targets: tf.Tensor,
+    whole: tf.Tensor,
+    settings: dict[str, Any],
+) -> tf.Tensor:
+    """Learn from this process's rows of a batch; returns the sum of their losses."""
+    batch = whole[RANK::WORLD_SIZE]
+    with tf.GradientTape() as tape:
+        outputs = model(tf.gather(inputs, batch), training=True)
+        # Keras has divided the loss by the number of processes
+        loss = criterion(outputs, tf.gather(targets, batch), settings) * WORLD_SIZE
+        share = tf.cast(tf.size(batch) / tf.size(whole), tf.float32)
+        part = loss * share  # the optimizer adds up the gradients of the processes
+    gradients = tape.gradient(part, model.trainable_variables)
+    optimizer.apply(gradients, model.trainable_variables)
+    return loss * tf.cast(tf.size(batch), tf.float32)
+
+
+def sum_of_processes(value: tf.Tensor) -> tf.Tensor:
+    """What all processes together have of something."""
+    here = tf.identity(value)  # it must be on a device that is known
+    return tf.distribute.get_replica_context().all_reduce("SUM", here)
 
 
 def predict(model: keras.Model, inputs: tf.Tensor, statistics: Statistics) -> np.ndarray:
@@ -337,7 +369,9 @@ def save(
     statistics: Statistics,
     folder: str,
 ) -> None:
-    """Write all that ``load`` needs to go on after so many epochs."""
+    """Write all that ``load`` needs to go on after so many epochs; process 0 does it for all."""
+    if RANK:
+        return
     Path(folder).mkdir(parents=True, exist_ok=True)
     state: dict[str, Any] = {f"statistics.{name}": value for name, value in statistics.items()}
     state |= {f"model.{i}": variable.numpy() for i, variable in enumerate(model.weights)}
@@ -399,7 +433,8 @@ def main() -> None:
             inputs = to_inputs(preprocess(x_test, statistics))
             result = {"test": evaluate(model, inputs, y_test, statistics)}
             save(model, build_optimizer(model), args.epochs, statistics, args.weights)
-    print(json.dumps(result))
+    if RANK == 0:
+        print(json.dumps(result))
 
 
 if __name__ == "__main__":

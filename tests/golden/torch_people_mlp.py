@@ -273,12 +273,15 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(epoch + (step + 0.5) / len(batches))
                 group["weight_decay"] = settings["weight_decay"]
-            loss = criterion(network(inputs[batch]), targets[batch], settings)
+            share = len(batch) * WORLD_SIZE / len(whole)  # DDP takes the mean of the processes
+            loss = criterion(network(inputs[batch]), targets[batch], settings) * share
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += loss.detach() * len(batch)
-        metrics = {"epoch": epoch + 1, "train_loss": total.item() * WORLD_SIZE / len(rows)}
+            total += loss.detach() * len(whole)
+        if WORLD_SIZE > 1:
+            dist.all_reduce(total)
+        metrics = {"epoch": epoch + 1, "train_loss": total.item() / WORLD_SIZE / len(rows)}
         if len(held_out):
             metrics |= evaluate(model, x_held_out, y[held_out], statistics)
         report(metrics, partial(save, model, optimizer, epoch + 1, statistics))
@@ -317,7 +320,9 @@ def save(
     statistics: Statistics,
     folder: str,
 ) -> None:
-    """Write all that ``load`` needs to go on after so many epochs."""
+    """Write all that ``load`` needs to go on after so many epochs; process 0 does it for all."""
+    if RANK:
+        return
     Path(folder).mkdir(parents=True, exist_ok=True)
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}
     tensors = {name: torch.from_numpy(value) for name, value in statistics.items()}
@@ -372,8 +377,7 @@ def main() -> None:
         if args.fold is None:
             inputs = to_inputs(preprocess(x_test, statistics))
             result = {"test": evaluate(model, inputs, y_test, statistics)}
-            if RANK == 0:
-                save(model, build_optimizer(model), args.epochs, statistics, args.weights)
+            save(model, build_optimizer(model), args.epochs, statistics, args.weights)
     if RANK == 0:
         print(json.dumps(result))
 

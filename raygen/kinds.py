@@ -10,8 +10,13 @@ from pathlib import Path
 from raygen.config.schema import Experiment, Task
 from raygen.config.space import Space
 from raygen.config.spaces import space_of
+from raygen.config.words import listed
 from raygen.data.inspect import inspect
 from raygen.errors import ConfigError
+from raygen.finetune.blueprint import PretrainedBlueprint
+from raygen.finetune.inspect import inspect_finetuning
+from raygen.finetune.space import DEFAULT_METHOD, finetuning_space, reserved_tokens
+from raygen.finetune.tasks import FINETUNING, finetuning_objectives
 from raygen.source.blueprint import AnyBlueprint
 from raygen.source.custom import CustomBlueprint
 from raygen.source.render import Blueprint
@@ -31,9 +36,11 @@ class Kind:
     """Gives the task too, with all that was found out about it."""
 
 
-def kind_of(task_name: str) -> Kind:
-    """How an experiment with a task is begun."""
-    return _KINDS.get(task_name, _NETWORK)
+def kind_of(experiment: Experiment) -> Kind:
+    """How an experiment is begun."""
+    if experiment.model.pretrained is not None:
+        return _PRETRAINED
+    return _CUSTOM if experiment.task.name == "Custom" else _NETWORK
 
 
 def plain(words: Sequence[str]) -> str | tuple[str, ...]:
@@ -75,7 +82,7 @@ def _network(
         seed=experiment.seed,
         folds=experiment.rank.folds,
         epochs=experiment.search.max_epochs,
-        threads=experiment.resources.cpus_per_trial,
+        threads=experiment.resources.cpus,
     )
     return blueprint, experiment.task.model_copy(update={"dataset": dataset})
 
@@ -120,5 +127,43 @@ def _folder_of(experiment: Experiment) -> Path:
     return folder
 
 
+def _pretrained_objectives(experiment: Experiment) -> tuple[Objective, ...]:
+    name, origin = experiment.task.name, experiment.origin
+    if name not in FINETUNING:
+        raise ConfigError(
+            f"pretrained given for {name}",
+            where=origin.where("model.pretrained"),
+            must=f"only {listed(FINETUNING)} have pretrained models",
+        )
+    return finetuning_objectives(name, experiment.task.metrics, where=origin.where("task.metric"))
+
+
+def _pretrained(
+    experiment: Experiment, objectives: tuple[Objective, ...], space: Space
+) -> tuple[AnyBlueprint, Task]:
+    """Look at the pretrained model, the data set, and whether they fit each other."""
+    task = FINETUNING[experiment.task.name]
+    reserved = reserved_tokens(space)
+    spec = inspect_finetuning(experiment, task, reserved=reserved)
+    blueprint = PretrainedBlueprint(
+        name=experiment.name,
+        task_name=experiment.task.name,
+        task=task,
+        method_name=experiment.model.method or DEFAULT_METHOD,
+        objectives=objectives,
+        spec=spec,
+        space=space,
+        seed=experiment.seed,
+        folds=experiment.rank.folds,
+        epochs=experiment.search.max_epochs,
+        threads=experiment.resources.cpus,
+        strategy="fsdp" if experiment.resources.strategy == "fsdp" else "ddp",
+    )
+    kept = {"max_length": spec.constants.get("MAX_LENGTH")}
+    dataset = experiment.task.rows.model_copy(update=kept)
+    return blueprint, experiment.task.model_copy(update={"dataset": dataset})
+
+
 _NETWORK = Kind(_of_data, _space_of_data, _network)
-_KINDS = {"Custom": Kind(_custom_objectives, partial(space_of, default=""), _custom)}
+_CUSTOM = Kind(_custom_objectives, partial(space_of, default=""), _custom)
+_PRETRAINED = Kind(_pretrained_objectives, finetuning_space, _pretrained)

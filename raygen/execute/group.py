@@ -1,0 +1,153 @@
+"""Trains each job in several processes at once, which Ray Train starts wherever there is room."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+from raygen.execute.group_launch import Ended, Joined, Launch, Lost, Told
+from raygen.execute.job import Job, Message
+from raygen.execute.run import Worker
+from raygen.execute.runner import Runner
+from raygen.runs.records import State
+
+_START_S = 600.0
+"""Time in which a group must have come up; the nodes may still be pulling themselves together."""
+_GRACE_S = 1.0
+"""Time in which the death of one process explains the error of another."""
+_TRAIN = {
+    "RAY_TRAIN_V2_ENABLED": "1",
+    # how soon the end or the death of a process is seen; the default of 2 s costs 4 s a job
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    # what a program prints goes into its own log, as it is
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    # a process that is taken away is a process that died: its group is started again
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+
+
+def new_runner(worker: Worker) -> Runner | GroupRunner:
+    """What runs the jobs of a warm worker: in a process of its own, or in a group of them."""
+    if worker.group is not None:
+        return GroupRunner(worker)
+    return Runner(worker.preload, threads=worker.threads, gpus=worker.gpus)
+
+
+class GroupRunner:
+    """Does what a Runner does, with a new group of processes for each job.
+
+    A group that has lost a process is started again, from the job's last checkpoint.
+
+    The processes are no part of the resources of whoever holds this: Ray Train reserves them
+    itself, all of a group or none. Two groups can therefore not wait for each other, and no more
+    of them are begun at a time than there is room for; see ``raygen.execute.session``.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        assert worker.group is not None, "else a Runner would do"
+        for name, value in _TRAIN.items():
+            os.environ.setdefault(name, value)
+        self._group, self._data_key = worker.group, worker.data_key
+        self._launch: Launch | None = None
+        self._job: Job | None = None
+        self._deaths = self._told = 0
+        self._holds = False
+
+    def start(self, job: Job) -> None:
+        """Begin a job; an earlier one is ended first."""
+        self.stop()
+        self._job, self._deaths, self._told = job, 0, 0
+        self._launch = Launch(self._group, job, self._data_key)
+
+    def next(self) -> Message:
+        """Wait for the job's next sign of life; after a message that is over, it has ended.
+
+        A job that waits at a milestone is told to go on by this.
+        """
+        message = self._next()
+        if message.state.is_over():
+            self.stop(finished=message.state is State.FINISHED)
+        return message
+
+    def run(self, job: Job) -> Message:
+        """Run a job to its end and return its last message."""
+        return list(self.messages(job))[-1]
+
+    def messages(self, job: Job) -> Iterator[Message]:
+        """Run a job and yield its messages, the last of which is over."""
+        self.start(job)
+        while True:
+            message = self.next()
+            yield message
+            if message.state.is_over():
+                return
+
+    def stop(self, *, finished: bool = False) -> None:
+        """End the running job, if there is one, and wait until its processes are gone.
+
+        Args:
+            finished: Whether they are about to end by themselves.
+        """
+        if self._launch is not None:
+            self._launch.close(finished=finished)
+        self._launch = self._job = None
+        self._holds = False
+
+    def _next(self) -> Message:
+        assert self._launch is not None, "start() comes first"
+        assert self._job is not None, "start() comes first"
+        if self._holds:
+            self._consent(self._launch)
+        while True:
+            is_up = self._launch.is_up
+            match self._launch.wait(self._job.hang_timeout_s if is_up else _START_S):
+                case Told(message) if message.state.is_over():
+                    if not self._is_explained(message):
+                        return message
+                case Told(message):
+                    self._holds = message.epoch in self._job.milestones
+                    if message.epoch > self._told:
+                        self._told = message.epoch
+                        if not self._holds:
+                            self._consent(self._launch)
+                        return message
+                    self._consent(self._launch)  # trained again since the last checkpoint
+                case Ended(error):
+                    self._deaths += 1
+                    if self._deaths > self._group.retries:
+                        return _lost(error, self._deaths)
+                    self._launch.close()
+                    self._launch = Launch(self._group, self._job, self._data_key)
+                case Joined() | Lost():
+                    continue
+                case None:
+                    return self._hung(is_up)
+
+    def _is_explained(self, message: Message) -> bool:
+        """Whether an error comes of another process's death, after which all begins anew."""
+        assert self._launch is not None, "_next() has checked"
+        if message.state is not State.ERROR:
+            return False
+        until = time.monotonic() + _GRACE_S
+        while not self._launch.has_lost and (left := until - time.monotonic()) > 0:
+            self._launch.wait(left)
+        return self._launch.has_lost
+
+    def _hung(self, was_up: bool) -> Message:
+        assert self._job is not None, "_next() has checked"
+        told = f"no epoch ended within {self._job.hang_timeout_s:g} s (search.hang_timeout)"
+        if not was_up:
+            told = f"its {self._group.workers[0]} workers did not start within {_START_S:g} s"
+        return Message(state=State.HUNG, error=told)
+
+    def _consent(self, launch: Launch) -> None:
+        self._holds = False
+        launch.consent()
+
+
+def _lost(error: str, deaths: int) -> Message:
+    told = f"its workers died {deaths} times (search.retries): {error}"
+    return Message(state=State.LOST, error=told[:500])

@@ -1,0 +1,115 @@
+"""What each process of a group does: its share of the training of one model.py."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import Client, Connection
+from pathlib import Path
+from typing import Any
+
+from raygen.execute.arrays import share_arrays
+from raygen.execute.child import Reporter, train_and_tell
+from raygen.execute.job import Job, Message
+from raygen.execute.pins import read_messages
+from raygen.execute.run import Group
+
+
+def train_share(loop: dict[str, Any]) -> None:
+    """Train with the others of the group, as the loop of a Ray Train worker.
+
+    The program finds the others by the environment: RANK and WORLD_SIZE, or TF_CONFIG.
+
+    Args:
+        loop: ``job``, ``group``, ``data_key``, and the ``address`` and ``key`` of the runner.
+    """
+    import ray.train
+
+    context = ray.train.get_context()
+    rank, world_size = context.get_world_rank(), context.get_world_size()
+    leash, wire = (_connected(loop, purpose) for purpose in ("leash", rank))
+    threading.Thread(target=_end_with, args=(leash,), daemon=True).start()
+    group: Group = loop["group"]
+    given: Job = loop["job"]
+    memory_gb = given.memory_gb and given.memory_gb / world_size
+    data = _arrays_of_node(given.data, group, loop["data_key"])
+    job = replace(given, data=data, memory_gb=memory_gb)
+    train_and_tell((_Leader if rank == 0 else _Follower)(job, wire))
+    if rank:
+        wire.send(None)  # a last word, or it would count as lost
+
+
+def _connected(loop: dict[str, Any], purpose: str | int) -> Connection[Any, Any]:
+    """A connection to the runner, which is told at once what it is for: it waits for that."""
+    wire = Client(loop["address"], authkey=loop["key"])
+    wire.send(purpose)
+    return wire
+
+
+def _end_with(leash: Connection[Any, Any]) -> None:
+    """End this process with the one at the other end, or when that one lets go of it."""
+    with suppress(EOFError, OSError):
+        leash.recv()
+    os._exit(1)
+
+
+def _arrays_of_node(folder: str, group: Group, key: str) -> str:
+    """The folder with the arrays on this node; they are fetched if it is the first to ask."""
+    if Path(folder).is_dir():
+        return folder
+    import ray
+
+    return str(share_arrays(ray.get(group.arrays), key))
+
+
+class _Leader(Reporter):
+    """Rank 0: speaks for the group, and has the others save and wait when it does."""
+
+    def earlier(self) -> list[Message]:
+        """As of one process; the others look at the checkpoint when it is in order."""
+        messages = super().earlier()
+        _agree("")
+        return messages
+
+    def __call__(self, metrics: dict[str, Any], save: Callable[[str], None] | None) -> None:
+        """As of one process; the others go on when this may."""
+
+        def save_together(folder: str) -> None:
+            _agree(folder)
+            assert save is not None, "it is called by who was given it"
+            save(folder)
+
+        super().__call__(metrics, None if save is None else save_together)
+        _agree("")
+
+
+class _Follower(Reporter):
+    """Another rank: says nothing but errors."""
+
+    def earlier(self) -> list[Message]:
+        """What rank 0 finds."""
+        _agree(None)
+        return read_messages(Path(self.job.checkpoint))
+
+    def __call__(self, metrics: dict[str, Any], save: Callable[[str], None] | None) -> None:
+        """Save if rank 0 does, for which some programs need all; then wait until it may go on."""
+        while folder := _agree(None):
+            assert save is not None, "rank 0 has one"
+            save(folder)
+
+    def finish(self) -> None:
+        """Rank 0 tells."""
+
+    def send(self, message: Message) -> None:
+        """Rank 0 tells."""
+
+
+def _agree(word: str | None) -> str:
+    """What rank 0 says, once all are here."""
+    from ray.train.collective import broadcast_from_rank_zero
+
+    agreed: str = broadcast_from_rank_zero(word)
+    return agreed

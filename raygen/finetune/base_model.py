@@ -1,0 +1,49 @@
+"""Is the pretrained model there, has it a head for the task, and which model is it?"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from raygen.errors import ConfigError
+from raygen.finetune.anatomy import Anatomy, dissect
+
+
+def name_in_program(given: str | None, folder: Path) -> str:
+    """A folder by its full path, since programs run elsewhere; a name of the hub as it is."""
+    return str(folder.resolve()) if Path(str(given)).expanduser().is_dir() else str(given)
+
+
+def fit_head(folder: Path, auto_class: str, *, where: str, **settings: Any) -> Anatomy:
+    """Look at the model with the head of the task.
+
+    Raises:
+        ConfigError: transformers has no such head for this kind of model.
+    """
+    try:
+        return dissect(folder, auto_class, **settings)
+    except ValueError as error:
+        raise ConfigError(
+            f"transformers has no {auto_class} of this model",
+            where=where,
+            must="the model must be of a kind that has the head of the task",
+            remedy=" ".join(str(error).split())[:200],
+        ) from None
+
+
+def fingerprint(uri: str, cells: Any, folder: Path) -> str:
+    """Hash the data, the small files of the model, and the sizes and first bytes of its weights."""
+    digest = hashlib.sha256()
+    if Path(uri).is_file():
+        digest.update(Path(uri).read_bytes())
+    else:
+        digest.update(repr(cells.to_dict("list")).encode())
+    for file in sorted(folder.iterdir()):
+        if file.suffix in (".json", ".txt", ".model"):
+            digest.update(file.name.encode() + file.read_bytes())
+        elif file.suffix in (".safetensors", ".bin"):
+            with file.open("rb") as opened:
+                digest.update(f"{file.name} {file.stat().st_size}".encode())
+                digest.update(opened.read(1 << 20))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,96 @@
+"""Which columns hold the inputs and the targets: are they there, and hold they what they must?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from raygen.data.request import Request, near_miss, told
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a kind of input has."""
+
+    key: str
+    """The key of ``task.dataset`` that names it; its constant has the same name in capitals."""
+    usual: tuple[str, ...]
+    """Names that are taken where the YAML gives none."""
+    holds: str
+    """What its cells must be: a key of ``HOLDS``."""
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the cells of a column must be."""
+
+    told: str
+    fits: Callable[[Any], bool]
+
+
+def find_columns(
+    request: Request, columns: tuple[Column, ...], frame: pd.DataFrame
+) -> dict[str, str]:
+    """Give the constants that name the columns; ``TARGET`` is the last one's too.
+
+    Raises:
+        ConfigError: A column is not named, and none has a usual name.
+        DataError: A column is not there, or does not hold what it must.
+    """
+    found: dict[str, str] = {}
+    for column in columns:
+        name = _find(request, column, frame)
+        if name:
+            _check_cells(request, column, name, frame)
+            found[column.key.upper()] = name
+    return found | {"TARGET": found[columns[-1].key.upper()]}
+
+
+def _find(request: Request, column: Column, frame: pd.DataFrame) -> str:
+    given, names = getattr(request.dataset, column.key), [str(name) for name in frame.columns]
+    if given:
+        if given not in names:
+            raise request.data_error(
+                f"there is no column {given!r}",
+                key=f"task.dataset.{column.key}",
+                must=f"it must be one of {told(names)}",
+                remedy=near_miss(given, names),
+            )
+        return str(given)
+    found = next((name for name in column.usual if name in names), "")
+    if not found and not column.optional:
+        raise request.config_error(
+            f"which column holds the {column.key}? The columns are {told(names)}",
+            remedy=f"name one by {column.key}:",
+        )
+    return found
+
+
+def _check_cells(request: Request, column: Column, name: str, frame: pd.DataFrame) -> None:
+    """The first cell is what all must be; one that is missing is no reason to refuse the rest."""
+    content = HOLDS[column.holds]
+    first = frame[name].dropna().iloc[:1].tolist()
+    if first and not content.fits(first[0]):
+        raise request.data_error(
+            f"column {name!r} holds {str(first[0])[:40]!r}",
+            key=f"task.dataset.{column.key}",
+            must=f"it must hold {content.told}",
+        )
+
+
+def _is_list(cell: Any) -> bool:
+    return not isinstance(cell, (str, bytes, dict)) and hasattr(cell, "__len__")
+
+
+HOLDS: Mapping[str, Content] = {
+    "text": Content("texts", lambda cell: not _is_list(cell) and not isinstance(cell, dict)),
+    "words": Content("lists of words", _is_list),
+    "tags": Content("lists of tags", _is_list),
+    "label": Content("labels", lambda cell: not _is_list(cell)),
+}
+"""What columns can hold, by its name in ``Column.holds``."""

@@ -1,0 +1,1 @@
+"""Modules whose text is copied into the programs that fine-tune."""

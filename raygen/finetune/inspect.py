@@ -1,0 +1,127 @@
+"""Do the pretrained model and the data set fit each other and the task? Asked before any training.
+
+Only config, tokenizer and the header of the checkpoint are read, never the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raygen.config.schema import Experiment
+from raygen.data.request import Request
+from raygen.finetune.anatomy import Anatomy
+from raygen.finetune.base_model import fingerprint, fit_head, name_in_program
+from raygen.finetune.columns import find_columns
+from raygen.finetune.input_kinds import KINDS, InputKind
+from raygen.finetune.labels import find_classes
+from raygen.finetune.pretrained import find_model, load_tokenizer
+from raygen.finetune.rows import cut_test_rows, find_source, read_rows, row_fragments
+from raygen.finetune.tasks import FinetuningTask
+from raygen.finetune.tokens import MOST_COUNTED, kept_length, longest_row, padding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningSpec:
+    """All that a program needs to know of its data set and its pretrained model."""
+
+    uri: str
+    folder: Path
+    """Where config, tokenizer and, in the end, the weights of the model lie."""
+    anatomy: Anatomy
+    fragments: tuple[str, ...]
+    """Modules of ``load_data``, ``read_inputs`` and all they call."""
+    constants: dict[str, Any]
+    sha: str
+    """Fingerprint of the data and of the model."""
+    num_rows: int
+    num_test_rows: int
+    classes: tuple[str | int, ...]
+    cut: str
+    """How many texts are cut at which length; empty if none is."""
+
+
+def inspect_finetuning(
+    experiment: Experiment, task: FinetuningTask, *, reserved: int = 0
+) -> FinetuningSpec:
+    """Find out what a program must know, and refuse what cannot be.
+
+    Args:
+        experiment: Of a pretrained model.
+        task: The row of its task.
+        reserved: Tokens of the model's length that the method takes for itself.
+
+    Raises:
+        ConfigError: The model has no head for the task, or a column is not named.
+        DataError: Model, tokenizer, file, column or split is not there, or labels do not fit.
+        EnvironmentProblem: torch, transformers or peft is not installed.
+    """
+    from raygen.data.inspect_frame import find_splits  # pandas
+
+    kind, of_class = KINDS[task.kind], task.targets == "class"
+    request = Request(
+        dataset=experiment.task.rows,
+        modality="text",
+        regression=False,
+        folds=experiment.rank.folds,
+        origin=experiment.origin,
+    )
+    where = experiment.origin.where("model.pretrained")
+    folder = find_model(str(experiment.model.pretrained), where=where)
+    uri, reader = find_source(request, kind.files)
+    frame = read_rows(request, uri, reader)
+    columns = find_columns(request, kind.columns, frame)
+    splits = find_splits(request, frame, columns["TARGET"])
+    pretrained = name_in_program(experiment.model.pretrained, folder)
+    found: dict[str, Any] = {"DATA": uri, "PRETRAINED": pretrained, **columns, **splits}
+    train, test = cut_test_rows(request, found, frame, of_class=of_class)
+    classes = _classes(request, task, columns["TARGET"], train, test)
+    if classes:
+        found["CLASSES"] = list(classes)
+    head = {"num_labels": len(classes)} if classes else {}
+    anatomy = fit_head(folder, task.auto_class, where=where, **head)
+    cut = ""
+    if kind.lengths is not None:
+        tokenizer = load_tokenizer(folder, where=where)
+        found["PAD"] = padding(tokenizer)
+        lengths = kind.lengths(tokenizer, _cells(kind, columns, [train, test]))
+        longest = longest_row(anatomy, tokenizer, reserved)
+        found["MAX_LENGTH"], cut = kept_length(request, lengths, longest)
+    return FinetuningSpec(
+        uri=uri,
+        folder=folder,
+        anatomy=anatomy,
+        fragments=(*task.fragments, reader, *row_fragments(found, of_class=of_class)),
+        constants=found | kind.constants(folder),
+        sha=fingerprint(uri, frame, folder),
+        num_rows=len(train),
+        num_test_rows=len(test),
+        classes=classes,
+        cut=cut,
+    )
+
+
+def _classes(
+    request: Request, task: FinetuningTask, column: str, train: pd.DataFrame, test: pd.DataFrame
+) -> tuple[str | int, ...]:
+    if task.targets == "none":
+        return ()
+    key = KINDS[task.kind].columns[-1].key
+    return find_classes(request, column, train, test, key=key, tags=task.targets == "tags")
+
+
+def _cells(
+    kind: InputKind, columns: dict[str, str], tables: list[pd.DataFrame]
+) -> dict[str, list[Any]]:
+    """The cells of the first many rows, by the key of their column."""
+    return {
+        each.key: [cell for rows in tables for cell in rows[columns[each.key.upper()]].tolist()][
+            :MOST_COUNTED
+        ]
+        for each in kind.columns
+        if each.key.upper() in columns
+    }

@@ -1,0 +1,55 @@
+"""Which labels or tags are there, and has training each that the test asks for?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from raygen.data.request import Request, told
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def find_classes(
+    request: Request, column: str, train: pd.DataFrame, test: pd.DataFrame, *, key: str, tags: bool
+) -> tuple[str | int, ...]:
+    """The labels or tags of the training rows, sorted.
+
+    Args:
+        request: The data set.
+        column: Of the labels, or of lists of tags.
+        train: Training rows.
+        test: Test rows.
+        key: Of ``task.dataset``, which names the column.
+        tags: Whether each cell is a list of tags.
+
+    Raises:
+        DataError: Training lacks a label of the test, there is one only, or they are no labels.
+    """
+    known, asked = (_labels(rows[column], tags=tags) for rows in (train, test))
+    if unknown := asked - known:
+        raise request.data_error(
+            f"the test rows have {told(sorted(unknown, key=str))}, which no training row has",
+            key=f"task.dataset.{key}",
+            must="every label of the test rows must occur in the training rows",
+        )
+    if len(known) < 2:
+        problem = f"all training rows have the label {next(iter(known))!r}"
+        raise request.data_error(problem, must="there must be at least two")
+    if not all(isinstance(label, (str, int)) for label in known):
+        problem = f"column {column!r} holds {next(iter(known))!r}"
+        raise request.data_error(problem, must="labels must be whole numbers or texts")
+    if tags and not any(str(tag).startswith("B-") for tag in known):
+        raise request.data_error(
+            f"column {column!r} holds the tags {told(sorted(known, key=str))}",
+            key=f"task.dataset.{key}",
+            must="tags must mark entities, such as B-PER, I-PER and O",
+        )
+    return tuple(sorted(known, key=lambda label: (str(type(label)), label)))
+
+
+def _labels(cells: pd.Series, *, tags: bool) -> set[Any]:
+    found = {tag for cell in cells for tag in cell} if tags else set(cells)
+    plain = {each.item() if hasattr(each, "item") else each for each in found}
+    whole = all(isinstance(each, float) and each.is_integer() for each in plain)
+    return {int(each) for each in plain} if whole else plain

@@ -1,0 +1,103 @@
+"""Where do the rows lie, how are they read, and which of them are for the test?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raygen.data.request import Request, near_miss, told
+from raygen.fragments import link
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FRAGMENTS = "raygen.finetune.fragments"
+_ROWS = "raygen.data.fragments"
+
+
+def find_source(request: Request, files: Mapping[str, str]) -> tuple[str, str]:
+    """Where the rows are read from, and the module that reads them.
+
+    Args:
+        request: The data set.
+        files: By a file's ending, the module that reads such a file.
+
+    Raises:
+        ConfigError: A file of another kind is given, or a data set that has no such rows.
+        DataError: The file is not there.
+    """
+    dataset = request.dataset
+    if dataset.path is None:
+        from raygen.data.inspect import BUNDLED, HUB_NAMES
+
+        name = dataset.name or ""
+        if name in BUNDLED or ("/" not in name and name not in HUB_NAMES):
+            must = f"it must be one of {told(HUB_NAMES)}, or an owner/name of the hub"
+            raise request.config_error(f"no data set of texts is named {name!r}", must=must)
+        return HUB_NAMES.get(name, name), f"{_ROWS}.frame_hub"
+    place = Path(dataset.path).expanduser()
+    if not place.is_file():
+        beside = [file.name for file in place.parent.iterdir()] if place.parent.is_dir() else []
+        remedy = near_miss(place.name, beside)
+        raise request.data_error(f"no such file: {dataset.path}", remedy=remedy)
+    if place.suffix not in files:
+        *first, last = files
+        must = f"it must be a {', '.join(first)}{' or ' if first else ''}{last} file"
+        raise request.config_error(f"{dataset.path} given", must=must)
+    return str(place), files[place.suffix]
+
+
+def read_rows(request: Request, uri: str, fragment: str) -> pd.DataFrame:
+    """Read all rows by the text that will stand in the program.
+
+    Raises:
+        DataError: They cannot be read, or there are none.
+    """
+    from raygen.data.hub import hub_access
+
+    program: dict[str, Any] = {"__name__": "loader"}
+    exec(link([fragment], {}), program)
+    try:
+        with hub_access(uri) if fragment.endswith("frame_hub") else nullcontext():
+            frame: pd.DataFrame = program["read_frame"](uri)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        told_error = " ".join(str(error).split())[:300]
+        raise request.data_error(f"{uri} cannot be read: {told_error}") from error
+    if frame.empty:
+        raise request.data_error(f"{uri} has no rows")
+    return frame
+
+
+def row_fragments(constants: Mapping[str, Any], *, of_class: bool) -> tuple[str, ...]:
+    """The modules that part test rows from training rows, and read classes."""
+    target = (f"{_ROWS}.target_class",) if of_class else ()
+    if "TEST_SPLIT" in constants:
+        return (f"{_ROWS}.rows_by_split", *target)
+    name = "rows_of_split" if "TRAIN_SPLIT" in constants else "rows"
+    where = f"{_ROWS}.{name}_dealt" if of_class else f"{_FRAGMENTS}.{name}_shuffled"
+    return (where, *target)
+
+
+def cut_test_rows(
+    request: Request, constants: Mapping[str, Any], frame: pd.DataFrame, *, of_class: bool
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The training and the test rows, parted by the text that will stand in the program.
+
+    Raises:
+        DataError: There are too few of either.
+    """
+    values = dict(constants)
+    if of_class:
+        values["CLASSES"] = sorted(set(frame[constants["TARGET"]].dropna()), key=str)
+    program: dict[str, Any] = {"__name__": "loader"}
+    exec(link([*row_fragments(constants, of_class=of_class), f"{_ROWS}.folds"], values), program)
+    train, test = program["cut_test_rows"](frame)
+    for rows, name in ((train, "training"), (test, "test")):
+        if not len(rows):
+            raise request.data_error(f"has no {name} rows", must="some rows must have a target")
+    if len(train) < request.folds:
+        problem = f"{len(train)} training rows are too few for {request.folds} folds"
+        raise request.data_error(problem, key="rank.folds")
+    return train, test

@@ -1,0 +1,59 @@
+"""Is a fine-tuning searched, ranked and emitted like any other candidate?"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny import write_config
+
+from raygen.errors import ConfigError
+from raygen.pipeline import finetune, generate
+
+RANKS = {
+    "lora": {"rank": "$rank"},
+    "training": {"batch_size": 16},
+    "parameters": {
+        "rank": {"choice": [2, 4]},
+        "learning_rate": {"float": [1e-3, 3e-2], "log": True},
+    },
+}
+
+
+@pytest.mark.ray
+def test_emitted_program_repeats_its_scores(folder: Path, model: Path) -> None:
+    """Two trials are searched and ranked; the winner's file gives its fold scores again."""
+    config = write_config(folder, model, model=RANKS)
+
+    result = generate(config, run_dir=str(folder / "run"))
+    done = subprocess.run(
+        [sys.executable, "model.py", "--cv"], cwd=folder, capture_output=True, text=True, check=True
+    )
+
+    best = result.leaderboard["entries"][0]
+    assert json.loads(done.stdout.splitlines()[-1])["folds"] == best["folds"]
+    assert "accuracy" in result.leaderboard["test"]
+    assert (folder / "run" / "best" / "weights" / "adapter_model.safetensors").exists()
+
+
+@pytest.mark.ray
+def test_one_training_without_parameters(folder: Path, model: Path) -> None:
+    """Nothing open: one training on all rows, the test scores, the file and its weights."""
+    config = write_config(folder, model)
+
+    result = finetune(config, run_dir=str(folder / "run"))
+
+    assert result.output == folder / "model.py"
+    assert 0 <= result.leaderboard["test"]["accuracy"] <= 1
+    assert (folder / "run" / "best" / "weights" / "checkpoint.pt").exists()
+
+
+def test_the_other_verb_is_named(folder: Path, model: Path) -> None:
+    """A search without parameters and a single training with some are refused with the remedy."""
+    with pytest.raises(ConfigError, match="type raygen finetune"):
+        generate(write_config(folder, model), run_dir=str(folder / "run"))
+    with pytest.raises(ConfigError, match="type raygen generate"):
+        finetune(write_config(folder, model, model=RANKS), run_dir=str(folder / "run"))
