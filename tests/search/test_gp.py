@@ -172,6 +172,21 @@ def test_it_goes_on_after_a_restart(after: int) -> None:
     assert search(second, 3, first=after) == expected
 
 
+def test_short_trainings_are_enough_to_begin_with() -> None:
+    """Where all trials wait and none is over, it is guided once enough of them have a score."""
+    strategy = GP(Terms(space=BOWL, max_epochs=27, seed=0))
+    spread = GP(Terms(space=BOWL, max_epochs=27, seed=0))
+    differ = []
+    for number in range(14):
+        values, unguided = strategy.ask(), spread.ask()
+        assert values is not None
+        differ.append(values != unguided)
+        strategy.begin(number, values)
+        strategy.report(number, 1, (bowl(values, 1),))
+
+    assert differ == [False] * 12 + [True] * 2
+
+
 def test_pending_candidates_are_known() -> None:
     """Sixteen that are proposed one after the other, none of them over, all differ."""
     strategy = GP(Terms(space=BOWL, seed=5, max_epochs=27, workers=16))

@@ -41,6 +41,7 @@ _ROUNDS = (0.1, 0.05, 0.02)
 """Standard deviations of the draws around the candidates that are best so far."""
 _KEPT, _AROUND_KEPT = 5, 16
 _SPREAD = 3
+"""So many times as many short trainings as whole ones are needed to begin with."""
 _PATIENCE = 10
 """Refusals in a row before candidates are drawn at random."""
 
@@ -56,10 +57,11 @@ class _Trial:
 
 
 class GP(Strategy):
-    """Sobol points until some candidates have a score, and from then on expected improvement.
+    """Sobol points until enough is known, and from then on expected improvement.
 
-    It waits for about one and a half times as many as there are parameters. Guided from the second
-    one on it went into one corner of the space after the other (docs/LOG.md).
+    Enough are half as many candidates as there are parameters and two, if one of them is over, or
+    three times as many that have a score. Guided from the second candidate on it went into one
+    corner of the space after the other (docs/LOG.md).
     """
 
     def __init__(self, terms: Terms) -> None:
@@ -73,7 +75,8 @@ class GP(Strategy):
         self._tried: set[bytes] = set()
         self._refused: list[Array] = []
         self._told = self._fitted = 0
-        self._at_first = _SPREAD * (len(terms.space.parameters) // 2 + 2)
+        self._at_first = len(terms.space.parameters) // 2 + 2
+        self._any_over = False  # and has a score
         self._scored: set[int] = set()
         self._seen_then: Seen | None = None
         self._kernel: Kernel | None = None
@@ -102,6 +105,7 @@ class GP(Strategy):
         if scores is None:
             trial.curve = {last: math.nan}
         else:
+            self._any_over = True
             self._scored.add(number)
             trial.curve = trial.curve or {last: scores[0]}
         self._over += _rows(number, trial)
@@ -132,7 +136,8 @@ class GP(Strategy):
         so a search that was interrupted in between goes on with the same one.
         """
         self._told += 1
-        if len(self._scored) < self._at_first:
+        few = len(self._trials) < self._at_first or not self._any_over
+        if few and len(self._scored) < _SPREAD * self._at_first:
             return
         if self._told >= max(self._fitted * _GROWTH, self._fitted + 1):
             self._fitted, self._kernel = self._told, None
