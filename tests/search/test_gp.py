@@ -183,6 +183,7 @@ def test_short_trainings_are_enough_to_begin_with() -> None:
         differ.append(values != unguided)
         strategy.begin(number, values)
         strategy.report(number, 1, (bowl(values, 1),))
+        spread.begin(number, values)
 
     assert differ == [False] * 12 + [True] * 2
 
