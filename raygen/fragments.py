@@ -105,7 +105,11 @@ def merge_imports(statements: Iterable[str]) -> str:
     for module, imported_names in names.items():
         joined = ", ".join(sorted(imported_names, key=_isort_key))
         standard = module.split(".")[0] in sys.stdlib_module_names
-        sections[standard].append((True, module.lower(), f"from {module} import {joined}"))
+        line = f"from {module} import {joined}"
+        if len(line) > 100:
+            names_below = joined.replace(", ", ",\n    ")
+            line = f"from {module} import (\n    {names_below},\n)"
+        sections[standard].append((True, module.lower(), line))
     blocks = ("\n".join(line for _, _, line in sorted(sections[key])) for key in (True, False))
     return "\n\n".join(block for block in blocks if block)
 

@@ -14,9 +14,11 @@ from raygen.config.words import listed
 from raygen.data.inspect import inspect
 from raygen.errors import ConfigError
 from raygen.finetune.blueprint import PretrainedBlueprint
+from raygen.finetune.images import inspect_images
 from raygen.finetune.inspect import inspect_finetuning
+from raygen.finetune.memory import place_of
 from raygen.finetune.space import DEFAULT_METHOD, finetuning_space, reserved_tokens
-from raygen.finetune.tasks import FINETUNING, finetuning_objectives
+from raygen.finetune.tasks import FINETUNING, finetuning_objectives, finetuning_task
 from raygen.source.blueprint import AnyBlueprint
 from raygen.source.custom import CustomBlueprint
 from raygen.source.render import Blueprint
@@ -142,9 +144,10 @@ def _pretrained(
     experiment: Experiment, objectives: tuple[Objective, ...], space: Space
 ) -> tuple[AnyBlueprint, Task]:
     """Look at the pretrained model, the data set, and whether they fit each other."""
-    task = FINETUNING[experiment.task.name]
+    task = finetuning_task(experiment)
     reserved = reserved_tokens(space)
-    spec = inspect_finetuning(experiment, task, reserved=reserved)
+    look = inspect_images if task.kind == "images" else inspect_finetuning
+    spec = look(experiment, task, reserved=reserved)
     blueprint = PretrainedBlueprint(
         name=experiment.name,
         task_name=experiment.task.name,
@@ -158,6 +161,7 @@ def _pretrained(
         epochs=experiment.search.max_epochs,
         threads=experiment.resources.cpus,
         strategy="fsdp" if experiment.resources.strategy == "fsdp" else "ddp",
+        place=place_of(experiment.resources),
     )
     kept = {"max_length": spec.constants.get("MAX_LENGTH")}
     dataset = experiment.task.rows.model_copy(update=kept)

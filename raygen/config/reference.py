@@ -209,6 +209,21 @@ _STARTER_DATA = {
     "TabularRegression": {"name": "diabetes"},
     "TextClassification": {"name": "ag_news", "train_split": "train", "test_split": "test"},
     "TokenClassification": {"path": "wikigold.parquet", "tokens": "tokens", "tags": "tags"},
+    "CausalLM": {"path": "shakespeare.txt"},
+    "InstructionTuning": {"path": "pairs.parquet", "prompt": "prompt", "answer": "answer"},
+    "Summarization": {"path": "dialogues.parquet", "document": "dialogue", "summary": "summaries"},
+    "SpeechRecognition": {"path": "clips.csv", "audio": "file", "transcript": "transcript"},
+    "PreferenceTuning": {"path": "pairs.parquet", "chosen": "chosen", "rejected": "rejected"},
+    "Embedding": {"path": "pairs.parquet", "anchor": "question", "positive": "answer"},
+}
+_STARTER_MODELS = {
+    "TokenClassification": "google-bert/bert-base-cased",
+    "CausalLM": "HuggingFaceTB/SmolLM2-135M",
+    "InstructionTuning": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "Summarization": "google-t5/t5-small",
+    "SpeechRecognition": "openai/whisper-tiny",
+    "PreferenceTuning": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "Embedding": "sentence-transformers/all-MiniLM-L6-v2",
 }
 _STARTER_CUSTOM = {
     "objective": "train.py:train",
@@ -284,7 +299,7 @@ def _starter_lines(section: type[BaseModel], task_name: str, indent: str) -> lis
     lines: list[str] = []
     for key, field in section.model_fields.items():
         below = _kind(field)
-        if not _concerns(key, task_name):
+        if not _concerns(key, task_name) or (section is Dataset and not _has_key(key, task_name)):
             continue
         if below is not None:
             lines += [f"{indent}{key}:", *_starter_lines(below, task_name, indent + "  ")]
@@ -304,7 +319,7 @@ def _starter_value(
     if section is Dataset:
         return _STARTER_DATA[task_name].get(key)
     if section is Model and key == "pretrained" and task_name in PRETRAINED_ONLY:
-        return "google-bert/bert-base-cased"
+        return _STARTER_MODELS[task_name]
     if key == "max_epochs" and task_name in PRETRAINED_ONLY:
         return "3"
     if section in (Task, Model) and task_name == "Custom":
@@ -330,8 +345,8 @@ def _concerns(key: str, task_name: str) -> bool:
     if key in ("objective", "command", "folder", "mode"):
         return False
     if task_name in PRETRAINED_ONLY:
-        return key not in ("space", "layers", "framework") and _has_key(key, task_name)
-    return key not in ("method", *METHOD_KEYS.values()) and _has_key(key, task_name)
+        return key not in ("space", "layers", "framework")
+    return key not in ("method", *METHOD_KEYS.values())
 
 
 def _has_key(key: str, task_name: str) -> bool:

@@ -30,8 +30,22 @@ TaskName: TypeAlias = Literal[
     "TextClassification",
     "Custom",
     "TokenClassification",
+    "CausalLM",
+    "InstructionTuning",
+    "Summarization",
+    "SpeechRecognition",
+    "PreferenceTuning",
+    "Embedding",
 ]
-PRETRAINED_ONLY = ("TokenClassification",)
+PRETRAINED_ONLY = (
+    "TokenClassification",
+    "CausalLM",
+    "InstructionTuning",
+    "Summarization",
+    "SpeechRecognition",
+    "PreferenceTuning",
+    "Embedding",
+)
 """Tasks for which there is no network of layers, so that they need ``model.pretrained``."""
 
 MethodName: TypeAlias = Literal[
@@ -49,12 +63,38 @@ MethodName: TypeAlias = Literal[
 ]
 
 DATASET_KEYS: dict[str, tuple[str, ...]] = {
+    "target": (
+        "ImageClassification",
+        "TabularClassification",
+        "TabularRegression",
+        "TextClassification",
+    ),
     "image": ("ImageClassification",),
     "image_size": ("ImageClassification",),
-    "text": ("TextClassification",),
+    "text": ("TextClassification", "CausalLM"),
     "tokens": ("TokenClassification",),
     "tags": ("TokenClassification",),
-    "max_length": ("TextClassification", "TokenClassification"),
+    "prompt": ("InstructionTuning", "PreferenceTuning"),
+    "answer": ("InstructionTuning",),
+    "messages": ("InstructionTuning",),
+    "document": ("Summarization",),
+    "summary": ("Summarization",),
+    "audio": ("SpeechRecognition",),
+    "transcript": ("SpeechRecognition",),
+    "chosen": ("PreferenceTuning",),
+    "rejected": ("PreferenceTuning",),
+    "anchor": ("Embedding",),
+    "positive": ("Embedding",),
+    "negative": ("Embedding",),
+    "max_length": (
+        "TextClassification",
+        "TokenClassification",
+        "CausalLM",
+        "InstructionTuning",
+        "Summarization",
+        "PreferenceTuning",
+        "Embedding",
+    ),
     "ignore": ("TabularClassification", "TabularRegression"),
 }
 """Keys of ``task.dataset`` that mean something for some tasks only, and for which."""
@@ -171,18 +211,45 @@ class Dataset(Section):
     and diabetes; on the hub are cifar10, ag_news and any `owner/name`. Either `name` or `path` must
     be given."""
     path: Text | None = None
-    """A file (npz, csv, parquet; beside `model.pretrained` csv, jsonl or parquet), or a folder with
-    one folder of images for each class."""
+    """A file (npz, csv, parquet; beside `model.pretrained` csv, jsonl or parquet, or for CausalLM
+    txt), or a folder with one folder of images for each class."""
     target: Text | None = None
     """Column to predict, where the data has columns."""
     text: Text | None = None
-    """Column with the text; TextClassification only."""
+    """Column with the text; TextClassification and CausalLM only."""
     image: Text | None = None
     """Column with the encoded images; ImageClassification only."""
     tokens: Text | None = None
     """Column with the words of each row, a list; TokenClassification only."""
     tags: Text | None = None
     """Column with a tag for each word, such as B-PER; TokenClassification only."""
+    prompt: Text | None = None
+    """Column with what is asked; InstructionTuning and PreferenceTuning only."""
+    answer: Text | None = None
+    """Column with what shall be answered; InstructionTuning only."""
+    messages: Text | None = None
+    """Column with conversations, lists of `{role, content}`, whose last message is learnt;
+    InstructionTuning only."""
+    document: Text | None = None
+    """Column with the long text; Summarization only."""
+    summary: Text | None = None
+    """Column with the short text, or a list of several of which the first is learnt;
+    Summarization only."""
+    audio: Text | None = None
+    """Column with sounds: paths of wav files from the folder of the table, or their bytes;
+    SpeechRecognition only."""
+    transcript: Text | None = None
+    """Column with what is said; SpeechRecognition only."""
+    chosen: Text | None = None
+    """Column with the better answer; PreferenceTuning only."""
+    rejected: Text | None = None
+    """Column with the worse answer; PreferenceTuning only."""
+    anchor: Text | None = None
+    """Column with the text that finds, such as a question; Embedding only."""
+    positive: Text | None = None
+    """Column with the text that shall be found; Embedding only."""
+    negative: Text | None = None
+    """Column with a text that shall not be found, if there is one; Embedding only."""
     train_split: Text | None = None
     """Split to train on; several are joined by `+`, for example `train+dev`."""
     test_split: Text | None = None
@@ -253,7 +320,10 @@ class Task(Section):
                     must = "only a Custom task may have it"
                     raise Conflict(key, f"given for {self.name}", must, "remove it")
             if self.dataset is None:
-                must = f"it must be a mapping with the keys {', '.join(Dataset.model_fields)}"
+                own = [
+                    k for k in Dataset.model_fields if self.name in DATASET_KEYS.get(k, [self.name])
+                ]
+                must = f"it must be a mapping with the keys {', '.join(own)}"
                 raise Conflict("dataset", "missing", must, "for example `dataset: {name: digits}`")
             return self
         if self.dataset is not None:
@@ -452,6 +522,8 @@ class Resources(Section):
     """How they share a pretrained model: each has a copy (ddp) or a part of it (fsdp)."""
     memory_gb_per_trial: Annotated[Number, Field(gt=0)] | None = None
     """Memory in GB above which a trial is stopped; no limit by default."""
+    gpu_memory_gb: Annotated[Number, Field(gt=0)] | None = None
+    """Memory in GB of the GPU that a fine-tuning is meant for, to check it where there is none."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Trials at a time; auto: as many as the machine has room for."""
 
@@ -569,7 +641,7 @@ class Experiment(Section):
         if self.model.pretrained is None:
             if self.task.name in PRETRAINED_ONLY:
                 must = f"{self.task.name} must have a pretrained model"
-                remedy = "for example `pretrained: google-bert/bert-base-cased`"
+                remedy = "write `pretrained:` with a folder or a name of the Hugging Face hub"
                 raise Conflict("model.pretrained", "missing", must, remedy)
             return self
         if self.framework != "torch":

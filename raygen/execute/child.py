@@ -89,7 +89,9 @@ def _train(job: Job, reporter: Reporter) -> None:
     if job.fold is not None:
         reporter.finish()
         return
-    inputs = model.to_inputs(model.preprocess(arrays["x_test"], statistics))
+    inputs = arrays["x_test"]
+    if hasattr(model, "preprocess"):  # what a fine-tuning reads are token numbers already
+        inputs = model.to_inputs(model.preprocess(inputs, statistics))
     scores = model.evaluate(network, inputs, arrays["y_test"], statistics)
     model.save(network, model.build_optimizer(network), model.EPOCHS, statistics, job.weights)
     reporter.send(

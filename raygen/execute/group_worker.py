@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +17,9 @@ from raygen.execute.child import Reporter, train_and_tell
 from raygen.execute.job import Job, Message
 from raygen.execute.pins import read_messages
 from raygen.execute.run import Group
+
+_KILL_S = 5.0
+"""Time for Ray to kill a process that has asked for it."""
 
 
 def train_share(loop: dict[str, Any]) -> None:
@@ -50,9 +54,17 @@ def _connected(loop: dict[str, Any], purpose: str | int) -> Connection[Any, Any]
 
 
 def _end_with(leash: Connection[Any, Any]) -> None:
-    """End this process with the one at the other end, or when that one lets go of it."""
+    """End this process with the one at the other end, or when that one lets go of it.
+
+    Ray kills it, so that it tells nobody of an unexpected death.
+    """
+    import ray
+
     with suppress(EOFError, OSError):
         leash.recv()
+    with suppress(Exception):  # Ray may be gone with whoever held the leash
+        ray.kill(ray.get_runtime_context().current_actor)
+        time.sleep(_KILL_S)
     os._exit(1)
 
 
@@ -75,15 +87,18 @@ class _Leader(Reporter):
         return messages
 
     def __call__(self, metrics: dict[str, Any], save: Callable[[str], None] | None) -> None:
-        """As of one process; the others go on when this may."""
+        """As of one process; the others save when it does, and go on when it may."""
+        saved = False
 
         def save_together(folder: str) -> None:
-            _agree(folder)
+            nonlocal saved
+            saved = bool(_agree(folder))
             assert save is not None, "it is called by who was given it"
             save(folder)
 
         super().__call__(metrics, None if save is None else save_together)
-        _agree("")
+        if not saved or metrics["epoch"] in self.job.milestones:
+            _agree("")
 
 
 class _Follower(Reporter):
@@ -95,10 +110,16 @@ class _Follower(Reporter):
         return read_messages(Path(self.job.checkpoint))
 
     def __call__(self, metrics: dict[str, Any], save: Callable[[str], None] | None) -> None:
-        """Save if rank 0 does, for which some programs need all; then wait until it may go on."""
-        while folder := _agree(None):
-            assert save is not None, "rank 0 has one"
-            save(folder)
+        """Save if rank 0 does, for which some programs need all.
+
+        It is asked but once an epoch, twice at milestones, where all wait until they may go on.
+        """
+        if not (folder := _agree(None)):
+            return
+        assert save is not None, "rank 0 has one"
+        save(folder)
+        if metrics["epoch"] in self.job.milestones:
+            _agree(None)
 
     def finish(self) -> None:
         """Rank 0 tells."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +23,12 @@ class Anatomy:
     module: str
     """Where the class of the model lies."""
     layers: tuple[str, ...]
-    """Full names of its linear layers, heads apart."""
+    """Full names of its linear and convolutional layers, heads apart."""
+    fixed: tuple[str, ...]
+    """Full names of such layers within heads, and of convolutions within groups of channels, which
+    have no low-rank change."""
     head: tuple[str, ...]
-    """Full names of the parts that the checkpoint does not have."""
+    """Full names of the parts that the checkpoint does not have, and of what pools."""
     blocks: str
     """Full name of the list of its equal blocks; empty if there is none."""
     width: int
@@ -39,7 +42,9 @@ class Anatomy:
     def names(self) -> tuple[str, ...]:
         """The last parts of the names of the linear layers within its blocks."""
         inner = [name for name in self.layers if name.startswith(f"{self.blocks}.")]
-        return tuple(dict.fromkeys(name.rpartition(".")[2] for name in inner or self.layers))
+        shared = {name.rpartition(".")[2] for name in self.fixed}
+        parts = [name.split(".") for name in inner or self.layers]
+        return tuple(dict.fromkeys(".".join(p[-2:] if p[-1] in shared else p[-1:]) for p in parts))
 
     @cached_property
     def feedforward(self) -> tuple[str, ...]:
@@ -50,7 +55,7 @@ class Anatomy:
         return tuple(known.get(self.kind, ()))
 
     def automatic(self, mapping: str) -> tuple[str, ...]:
-        """The targets that a mapping of peft names for this model, or all linear layers."""
+        """The targets that a mapping of peft names for this model; else all linear layers."""
         from peft.utils import constants  # torch
 
         known = getattr(constants, mapping, {}).get(self.kind) or ()
@@ -80,23 +85,29 @@ def dissect(folder: Path, auto_class: str, **settings: Any) -> Anatomy:
     model, config = build_empty(folder, auto_class, **settings)
     from torch import nn
 
-    known = checkpoint_names(folder)
+    known = _fitting(checkpoint_shapes(folder), model)
     head = _missing(model, known) if known else _beside_base(model)
-    kinds = (nn.Linear, _conv1d())
     modules = dict(model.named_modules())
-    layers = [
-        name
-        for name, module in modules.items()
-        if isinstance(module, kinds) and not _is_below(name, head)
-    ]
+    head = (*_poolers(modules, head), *head) if head else ()
+    kinds: tuple[type, ...] = (nn.Linear, _conv1d())
+    if not getattr(config, "tf_padding", False):  # which asks a layer for its stride
+        kinds = (*kinds, nn.Conv2d)
     lists = {n: len(m) for n, m in modules.items() if isinstance(m, nn.ModuleList) and len(m)}
     blocks = max(lists, key=lambda name: lists[name], default="")
+    known_kinds = {name: module for name, module in modules.items() if isinstance(module, kinds)}
+    fixed = [
+        name
+        for name, module in known_kinds.items()
+        if getattr(module, "groups", 1) > 1 or _is_below(name, head)
+    ]
+    layers = [name for name in known_kinds if name not in fixed]
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     return Anatomy(
         kind=config.model_type,
         auto_class=auto_class,
         module=type(model).__module__,
         layers=tuple(layers),
+        fixed=tuple(fixed),
         head=head,
         blocks=blocks,
         width=int(getattr(text, "hidden_size", 0) or getattr(text, "d_model", 0) or 0),
@@ -123,21 +134,41 @@ def build_empty(folder: Path, auto_class: str, **settings: Any) -> tuple[Any, An
         return getattr(transformers, auto_class).from_config(config), config
 
 
-def checkpoint_names(folder: Path) -> frozenset[str]:
-    """Names of the weights in a checkpoint; only headers are read, except of old formats."""
-    names: set[str] = set()
-    for index in folder.glob("*.index.json"):
-        names |= json.loads(index.read_text(encoding="utf-8"))["weight_map"].keys()
-    for file in [] if names else folder.glob("*.safetensors"):
+def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of the weights in a checkpoint; only headers are read, except of old formats."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in folder.glob("*.safetensors"):
         with file.open("rb") as opened:
             (size,) = struct.unpack("<Q", opened.read(8))
-            names |= json.loads(opened.read(size)).keys() - {"__metadata__"}
-    if not names and (folder / "pytorch_model.bin").exists():
+            header = json.loads(opened.read(size))
+        header.pop("__metadata__", None)
+        shapes |= {name: tuple(each["shape"]) for name, each in header.items()}
+    if not shapes and (folder / "pytorch_model.bin").exists():
         import torch
 
         stored = torch.load(folder / "pytorch_model.bin", weights_only=True, mmap=True)
-        names |= stored.keys()
-    return frozenset(names)
+        shapes |= {name: tuple(each.shape) for name, each in stored.items()}
+    return shapes
+
+
+def _poolers(modules: Mapping[str, Any], head: Sequence[str]) -> tuple[str, ...]:
+    """The layers that make one vector of many: encoders for sentences have them untrained."""
+    return tuple(
+        name
+        for name, module in modules.items()
+        if "pooler" in name.split(".")[:-1]
+        and any(True for _ in module.parameters(recurse=False))
+        and not _is_below(name, head)
+    )
+
+
+def _fitting(shapes: Mapping[str, tuple[int, ...]], model: Any) -> frozenset[str]:
+    """Those weights of a checkpoint that a model can take: another head has another shape."""
+    prefix = f"{model.base_model_prefix}."
+    own = {n.removeprefix(prefix): tuple(w.shape) for n, w in model.named_parameters()}
+    return frozenset(
+        name for name, shape in shapes.items() if own.get(name.removeprefix(prefix), shape) == shape
+    )
 
 
 def _missing(model: Any, known: frozenset[str]) -> tuple[str, ...]:
@@ -147,6 +178,8 @@ def _missing(model: Any, known: frozenset[str]) -> tuple[str, ...]:
     missing = {n for n, _ in model.named_parameters() if n.removeprefix(prefix) not in stripped}
     tied = {each for each in getattr(model, "_tied_weights_keys", None) or ()}
     missing -= tied
+    if 2 * len(missing) > sum(1 for _ in model.parameters()):
+        return _beside_base(model)  # the checkpoint has names that transformers translates
     found: list[str] = []
     for name, module in model.named_modules():
         own = [f"{name}.{each}" for each, _ in module.named_parameters()]

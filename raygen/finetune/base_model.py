@@ -37,6 +37,8 @@ def fingerprint(uri: str, cells: Any, folder: Path) -> str:
     digest = hashlib.sha256()
     if Path(uri).is_file():
         digest.update(Path(uri).read_bytes())
+    elif cells is None:
+        digest.update(uri.encode())
     else:
         digest.update(repr(cells.to_dict("list")).encode())
     for file in sorted(folder.iterdir()):

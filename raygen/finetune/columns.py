@@ -91,6 +91,25 @@ HOLDS: Mapping[str, Content] = {
     "text": Content("texts", lambda cell: not _is_list(cell) and not isinstance(cell, dict)),
     "words": Content("lists of words", _is_list),
     "tags": Content("lists of tags", _is_list),
+    "texts": Content(
+        "texts, or lists of texts",
+        lambda cell: (
+            isinstance(cell, str) or (_is_list(cell) and len(cell) > 0 and isinstance(cell[0], str))
+        ),
+    ),
+    "messages": Content(
+        "lists of messages, each with a role and a content",
+        lambda cell: (
+            _is_list(cell)
+            and len(cell) > 0
+            and isinstance(cell[0], dict)
+            and {"role", "content"} <= cell[0].keys()
+        ),
+    ),
+    "audio": Content(
+        "paths of wav files, or their bytes",
+        lambda cell: isinstance(cell, (str, bytes, dict)),
+    ),
     "label": Content("labels", lambda cell: not _is_list(cell)),
 }
 """What columns can hold, by its name in ``Column.holds``."""

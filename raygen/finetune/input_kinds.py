@@ -8,17 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from raygen.finetune.columns import Column
-
-Cells = Mapping[str, list[Any]]
-"""The cells of each column, by the column's key; those of an optional one may be missing."""
+from raygen.finetune.facts import Cells, Facts
+from raygen.finetune.language import (
+    PLAIN,
+    SUMMARY,
+    of_blocks,
+    of_chats,
+    of_preferences,
+    of_prompts,
+    of_summaries,
+    of_text_to_text,
+    pairs_of,
+    texts_of,
+)
+from raygen.finetune.sound import of_alignment, of_speech
 
 _FRAGMENTS = "raygen.finetune.fragments"
 _FRAMES = dict.fromkeys((".csv", ".jsonl", ".parquet"), f"{_FRAGMENTS}.frame_file")
 _TEXTS = ("text", "sentence", "review", "content", "document", "title", "question")
+_DOCUMENTS = ("document", "article", "dialogue", "text")
+_SUMMARIES = ("summary", "summaries", "highlights", "title")
+_SPEECH = (
+    Column("audio", ("audio", "file", "path"), "audio"),
+    Column("transcript", ("transcript", "text", "sentence"), "text"),
+)
 _LABELS = ("label", "labels", "target", "class", "y")
 
 
@@ -30,20 +46,39 @@ class InputKind:
     """Those of the inputs, then that of the targets; the last one's is the constant TARGET."""
     lengths: Callable[[Any, Cells], list[int]] | None
     """Tokens of each row, by tokenizer and cells; None where a row has no tokens to cut."""
+    packed: bool = False
+    """Whether the texts of all rows are joined, and cut into blocks."""
     files: Mapping[str, str] = field(default_factory=lambda: _FRAMES)
     """By a file's ending, the module whose ``read_frame`` reads it."""
-    constants: Callable[[Path], dict[str, Any]] = lambda folder: {}
-    """Further constants of the loader, by the folder of the model: a rate, a size of images."""
-
-
-def texts_of(cells: list[Any]) -> list[str]:
-    """The cells as texts, those that are missing as empty ones."""
-    return ["" if cell is None or cell != cell else str(cell) for cell in cells]
+    constants: Callable[[Facts], dict[str, Any]] = lambda facts: {}
+    """Further constants of the program: a rate, a size of images, how long answers are."""
 
 
 def _of_text(tokenizer: Any, cells: Cells) -> list[int]:
     found = tokenizer(texts_of(cells["text"]), verbose=False)["input_ids"]
     return [len(tokens) for tokens in found]
+
+
+def _of_document(tokenizer: Any, cells: Cells) -> list[int]:
+    return _of_text(tokenizer, {"text": cells["document"]})
+
+
+def _of_chats(tokenizer: Any, cells: Cells) -> list[int]:
+    if not tokenizer.chat_template:
+        return [1]  # of_chats refuses it
+    chats = [[dict(message) for message in cell] for cell in cells["messages"]]
+    found = tokenizer.apply_chat_template(chats, tokenize=False)
+    return [len(tokens) + 1 for tokens in tokenizer(found, verbose=False)["input_ids"]]
+
+
+def _of_related(tokenizer: Any, cells: Cells) -> list[int]:
+    counts = [_of_text(tokenizer, {"text": column}) for column in cells.values()]
+    return [max(row) for row in zip(*counts, strict=True)]
+
+
+def _columns_of_related(facts: Facts) -> dict[str, Any]:
+    names = (facts.columns.get(key, "") for key in ("ANCHOR", "POSITIVE", "NEGATIVE"))
+    return {"COLUMNS": [name for name in names if name], "TEMPERATURE": 0.05}
 
 
 def _of_words(tokenizer: Any, cells: Cells) -> list[int]:
@@ -63,6 +98,64 @@ KINDS: Mapping[str, InputKind] = {
             Column("tags", ("tags", "ner_tags", "labels"), "tags"),
         ),
         lengths=_of_words,
+    ),
+    "running text": InputKind(
+        columns=(Column("text", _TEXTS, "text"),),
+        lengths=None,
+        packed=True,
+        files={**_FRAMES, ".txt": f"{_FRAGMENTS}.text_file"},
+        constants=of_blocks,
+    ),
+    "prompts": InputKind(
+        columns=(
+            Column("prompt", ("prompt", "question", "instruction"), "text"),
+            Column("answer", ("answer", "response", "completion", "output"), "text"),
+        ),
+        lengths=pairs_of(PLAIN, "prompt", "answer"),
+        constants=of_prompts,
+    ),
+    "conversations": InputKind(
+        columns=(Column("messages", ("messages",), "messages"),),
+        lengths=_of_chats,
+        constants=of_chats,
+    ),
+    "documents": InputKind(
+        columns=(Column("document", _DOCUMENTS, "text"), Column("summary", _SUMMARIES, "texts")),
+        lengths=pairs_of(SUMMARY, "document", "summary"),
+        constants=of_summaries,
+    ),
+    "documents to encode": InputKind(
+        columns=(Column("document", _DOCUMENTS, "text"), Column("summary", _SUMMARIES, "texts")),
+        lengths=_of_document,
+        constants=of_text_to_text,
+    ),
+    "preferences": InputKind(
+        columns=(
+            Column("prompt", ("prompt", "question", "instruction"), "text"),
+            Column("chosen", ("chosen",), "text"),
+            Column("rejected", ("rejected",), "text"),
+        ),
+        lengths=pairs_of(PLAIN, "prompt", "chosen", "rejected"),
+        constants=of_preferences,
+    ),
+    "related texts": InputKind(
+        columns=(
+            Column("negative", ("negative",), "text", optional=True),
+            Column("anchor", ("anchor", "question", "query"), "text"),
+            Column("positive", ("positive", "answer", "passage"), "text"),
+        ),
+        lengths=_of_related,
+        constants=_columns_of_related,
+    ),
+    "speech to write": InputKind(
+        columns=_SPEECH,
+        lengths=None,
+        constants=of_speech,
+    ),
+    "speech to align": InputKind(
+        columns=_SPEECH,
+        lengths=None,
+        constants=of_alignment,
     ),
 }
 """Every kind of rows, by its name in ``FinetuningTask.kind``."""

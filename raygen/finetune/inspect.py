@@ -5,7 +5,7 @@ Only config, tokenizer and the header of the checkpoint are read, never the weig
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,10 @@ from raygen.data.request import Request
 from raygen.finetune.anatomy import Anatomy
 from raygen.finetune.base_model import fingerprint, fit_head, name_in_program
 from raygen.finetune.columns import find_columns
+from raygen.finetune.facts import Facts
 from raygen.finetune.input_kinds import KINDS, InputKind
 from raygen.finetune.labels import find_classes
+from raygen.finetune.language import count_blocks
 from raygen.finetune.pretrained import find_model, load_tokenizer
 from raygen.finetune.rows import cut_test_rows, find_source, read_rows, row_fragments
 from raygen.finetune.tasks import FinetuningTask
@@ -84,22 +86,37 @@ def inspect_finetuning(
         found["CLASSES"] = list(classes)
     head = {"num_labels": len(classes)} if classes else {}
     anatomy = fit_head(folder, task.auto_class, where=where, **head)
+    facts = Facts(
+        request=request,
+        uri=uri,
+        folder=folder,
+        where=where,
+        anatomy=anatomy,
+        reserved=reserved,
+        columns=columns,
+        cells=_cells(kind, columns, [train, test]),
+    )
     cut = ""
     if kind.lengths is not None:
         tokenizer = load_tokenizer(folder, where=where)
         found["PAD"] = padding(tokenizer)
-        lengths = kind.lengths(tokenizer, _cells(kind, columns, [train, test]))
+        lengths = kind.lengths(tokenizer, facts.cells)
         longest = longest_row(anatomy, tokenizer, reserved)
         found["MAX_LENGTH"], cut = kept_length(request, lengths, longest)
+    found |= kind.constants(replace(facts, max_length=found.get("MAX_LENGTH", 0)))
+    rows, test_rows = len(train), len(test)
+    if kind.packed:
+        texts = (table[columns["TARGET"]].tolist() for table in (train, test))
+        rows, test_rows = (count_blocks(facts, each, found["MAX_LENGTH"]) for each in texts)
     return FinetuningSpec(
         uri=uri,
         folder=folder,
         anatomy=anatomy,
         fragments=(*task.fragments, reader, *row_fragments(found, of_class=of_class)),
-        constants=found | kind.constants(folder),
+        constants=found,
         sha=fingerprint(uri, frame, folder),
-        num_rows=len(train),
-        num_test_rows=len(test),
+        num_rows=rows,
+        num_test_rows=test_rows,
         classes=classes,
         cut=cut,
     )

@@ -41,27 +41,40 @@ class Method:
     settings: Mapping[str, TrainingSetting] = field(default_factory=dict)
     """By name; ``target_modules`` apart."""
     targets: str = ""
-    """The mapping of peft that knows ``target_modules: auto``; empty if it has no targets."""
+    """What ``target_modules: auto`` stands for: a mapping of peft, or ``linear`` for all linear
+    layers (Dettmers et al. 2023, arXiv 2305.14314, section 4); empty if it has no targets."""
     imports: str = ""
     """What the lines need."""
-    merges: str = ""
-    """The line of ``merge`` that puts the new weights into the old ones."""
-    can_merge: bool = True
+    merged: str = "model"
+    """The trained model as a plain one of transformers; empty if it cannot be one."""
     base: str = ""
     """Further arguments of ``from_pretrained``."""
     step: str = ""
     """Lines behind the optimizer's step."""
+    penalty: str = ""
+    """What is added to the loss of a micro-batch."""
+    saved: str = ""
+    """Lines that add to the ``state`` of a checkpoint what is no weight."""
+    loaded: str = ""
+    """Lines that put it back."""
     fragment: str = ""
     """A module whose functions the lines call."""
     needs_gpu: bool = False
     of_peft: bool = True
     """Whether the model is one of peft's, which saves adapters as adapters."""
 
+    @property
+    def inner(self) -> str:
+        """Where the pretrained model lies within the one that is trained."""
+        if not self.of_peft:
+            return ""
+        return "base_model.model." if self.targets else "base_model."
+
 
 def _call(name: str, arguments: Mapping[str, Any]) -> str:
     """A call with literal arguments, one on each line, laid out as a formatter would."""
     flat = ", ".join(f"{key}={literal(value)}" for key, value in arguments.items())
-    if len(flat) + len(name) + 17 <= 100:
+    if len(flat) + len(name) + 15 <= 100:
         return f"config = {name}({flat})"
     lines = [
         f"    {key}={literal(value, indent=8, column=len(key) + 9, tail=1)},"
@@ -76,15 +89,20 @@ def _peft(name: str, arguments: Mapping[str, Any], terms: Terms) -> str:
     return _call(name, given) + "\nmodel = get_peft_model(model, config)"
 
 
+def _head(terms: Terms) -> dict[str, list[str]]:
+    """The parts that are trained whole; peft adds a classifier by itself."""
+    known = terms.task_type in ("SEQ_CLS", "TOKEN_CLS") and set(terms.anatomy.head) <= _CLASSIFIERS
+    return {} if known or not terms.anatomy.head else {"modules_to_save": list(terms.anatomy.head)}
+
+
+def _of_lora(settings: Settings, terms: Terms) -> dict[str, Any]:
+    dropout = {"lora_dropout": settings["dropout"]} if settings["dropout"] else {}
+    targets = {"target_modules": list(terms.targets)}
+    return {"lora_alpha": settings["alpha"]} | dropout | targets | _head(terms)
+
+
 def _lora(settings: Settings, terms: Terms, **more: Any) -> str:
-    arguments = {
-        "r": settings["rank"],
-        "lora_alpha": settings["alpha"],
-        "lora_dropout": settings["dropout"],
-        "target_modules": list(terms.targets),
-        "modules_to_save": list(terms.anatomy.head),
-    }
-    return _peft("LoraConfig", arguments | more, terms)
+    return _peft("LoraConfig", {"r": settings["rank"]} | _of_lora(settings, terms) | more, terms)
 
 
 def _dora(settings: Settings, terms: Terms) -> str:
@@ -103,21 +121,16 @@ def _adalora(settings: Settings, terms: Terms) -> str:
         "tfinal": terms.steps // 3,
         "deltaT": max(1, terms.steps // 50),
         "total_step": terms.steps,
-        "lora_alpha": settings["alpha"],
-        "lora_dropout": settings["dropout"],
-        "target_modules": list(terms.targets),
-        "modules_to_save": list(terms.anatomy.head),
     }
-    return _peft("AdaLoraConfig", arguments, terms)
+    return _peft("AdaLoraConfig", arguments | _of_lora(settings, terms), terms)
 
 
 def _ia3(settings: Settings, terms: Terms) -> str:
     arguments = {
         "target_modules": list(terms.targets),
         "feedforward_modules": [n for n in terms.targets if n in terms.anatomy.feedforward],
-        "modules_to_save": list(terms.anatomy.head),
     }
-    return _peft("IA3Config", arguments, terms)
+    return _peft("IA3Config", arguments | _head(terms), terms)
 
 
 def _prompt(settings: Settings, terms: Terms) -> str:
@@ -155,6 +168,7 @@ def _full(settings: Settings, terms: Terms) -> str:
     return ""
 
 
+_CLASSIFIERS = {"classifier", "score"}
 _RANK = {"rank": TrainingSetting(8, "", low=1, whole=True)}
 _LORA = {
     **_RANK,
@@ -162,8 +176,14 @@ _LORA = {
     "dropout": TrainingSetting(0.0, "", high=0.9),
 }
 _TOKENS = {"tokens": TrainingSetting(20, "", low=1, whole=True)}
-_TO_LORA = "TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING"
-_MERGE = "model = model.merge_and_unload()"
+_SAVE_RANKS = """\
+ranks = model.base_model.rankallocator
+state["ranks"] = {name: vars(ranks)[name] for name in ("ipt", "exp_avg_ipt", "exp_avg_unc")}
+state["pattern"] = model.peft_config["default"].rank_pattern"""
+_LOAD_RANKS = """\
+vars(model.base_model.rankallocator).update(state["ranks"])
+model.peft_config["default"].rank_pattern = state["pattern"]"""
+_MERGE = "model.merge_and_unload()"
 
 
 def _imports(name: str) -> str:
@@ -178,39 +198,43 @@ METHODS: Mapping[str, Method] = {
         lines=_lora,
         learning_rate=5e-4,
         settings=_LORA,
-        targets=_TO_LORA,
+        targets="linear",
         imports=_imports("LoraConfig"),
-        merges=_MERGE,
+        merged=_MERGE,
     ),
     "dora": Method(
         title="DoRA",
         lines=_dora,
         learning_rate=5e-4,
         settings=_LORA,
-        targets=_TO_LORA,
+        targets="linear",
         imports=_imports("LoraConfig"),
-        merges=_MERGE,
+        merged=_MERGE,
     ),
     "adalora": Method(
         title="AdaLoRA",
         lines=_adalora,
         learning_rate=1e-3,
         settings={**_LORA, "start_rank": TrainingSetting(12, "", low=1, whole=True)},
-        targets="TRANSFORMERS_MODELS_TO_ADALORA_TARGET_MODULES_MAPPING",
+        targets="linear",
         imports=_imports("AdaLoraConfig"),
-        merges=_MERGE,
+        merged=_MERGE,
         step="model.base_model.update_and_allocate(epoch * len(batches) + step)",
+        penalty=" + 0.5 * orthogonality(network) / parts",
+        saved=_SAVE_RANKS,
+        loaded=_LOAD_RANKS,
+        fragment="raygen.finetune.fragments.orthogonality",
     ),
     "qlora": Method(
         title="QLoRA",
         lines=_qlora,
         learning_rate=5e-4,
         settings=_LORA,
-        targets=_TO_LORA,
+        targets="linear",
         imports="from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training\n"
         "from transformers import BitsAndBytesConfig",
-        merges=_MERGE,
-        base=", quantization_config=BitsAndBytesConfig(load_in_4bit=True)",
+        merged=_MERGE,
+        base="quantization_config=BitsAndBytesConfig(load_in_4bit=True)",
         needs_gpu=True,
     ),
     "ia3": Method(
@@ -219,7 +243,7 @@ METHODS: Mapping[str, Method] = {
         learning_rate=5e-3,
         targets="TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING",
         imports=_imports("IA3Config"),
-        merges=_MERGE,
+        merged=_MERGE,
     ),
     "prompt": Method(
         title="prompt tuning",
@@ -227,7 +251,7 @@ METHODS: Mapping[str, Method] = {
         learning_rate=1e-2,
         settings=_TOKENS,
         imports=_imports("PromptTuningConfig"),
-        can_merge=False,
+        merged="",
     ),
     "prefix": Method(
         title="prefix tuning",
@@ -235,7 +259,7 @@ METHODS: Mapping[str, Method] = {
         learning_rate=5e-3,
         settings=_TOKENS,
         imports=_imports("PrefixTuningConfig"),
-        can_merge=False,
+        merged="",
     ),
     "p-tuning": Method(
         title="P-tuning",
@@ -243,7 +267,7 @@ METHODS: Mapping[str, Method] = {
         learning_rate=2e-3,
         settings={**_TOKENS, "width": TrainingSetting(128, "", low=1, whole=True)},
         imports=_imports("PromptEncoderConfig"),
-        can_merge=False,
+        merged="",
     ),
     "adapter": Method(
         title="bottleneck adapters",
@@ -251,7 +275,7 @@ METHODS: Mapping[str, Method] = {
         learning_rate=1e-3,
         settings={"width": TrainingSetting(32, "", low=1, whole=True)},
         fragment="raygen.finetune.fragments.adapter",
-        can_merge=False,
+        merged="",
         of_peft=False,
     ),
 }

@@ -44,7 +44,7 @@ def find_model(name: str, *, where: str) -> Path:
     return folder
 
 
-def load_tokenizer(folder: Path, *, where: str) -> Any:
+def load_tokenizer(folder: Path, *, where: str, fast: bool = True) -> Any:
     """Give the tokenizer of a model.
 
     Raises:
@@ -70,7 +70,7 @@ def load_tokenizer(folder: Path, *, where: str) -> Any:
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
         told = " ".join(str(error).split())[:200]
         raise DataError(f"the tokenizer of {folder} cannot be read: {told}", where=where) from None
-    if not tokenizer.is_fast:
+    if fast and not tokenizer.is_fast:
         must = "it must have a tokenizer.json"
         raise DataError(f"the tokenizer of {folder} is a slow one", where=where, must=must)
     return tokenizer

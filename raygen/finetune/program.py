@@ -9,10 +9,10 @@ torchrun --nproc_per_node=8 model.py
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ import torch.distributed as dist
 import torch.distributed.checkpoint.state_dict as states
 from peft import LoraConfig, get_peft_model
 from torch import nn
+from torch.optim import AdamW, Optimizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
@@ -40,7 +41,7 @@ from raygen.finetune.fragments.text_classification import (
     row_lengths,
     to_batch,
 )
-from raygen.tasks.fragments.metrics import accuracy, log_loss
+from raygen.tasks.fragments.metrics import accuracy
 
 # region constants
 DATA = "data/phrasebank.parquet"
@@ -54,29 +55,18 @@ EPOCHS = 3
 THREADS = 1
 MICRO_BATCH = 32
 MAX_GRAD_NORM = 1.0
-PRECISION = "auto"
-STRATEGY = "ddp"
 SCHEDULE: list[tuple[int, dict[str, Any]]] = [
-    (
-        0,
-        {
-            "learning_rate": 0.0005,
-            "warmup_epochs": 0.2,
-            "weight_decay": 0.01,
-            "batch_size": 32,
-            "label_smoothing": 0.0,
-        },
-    )
+    (0, {"learning_rate": 5e-4, "warmup_epochs": 0.2, "weight_decay": 0.01, "batch_size": 32})
 ]
 # endregion
 
 RANK, WORLD_SIZE = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-DEVICE = torch.device("cpu")
-if torch.cuda.is_available():
-    DEVICE = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-BF16 = PRECISION == "bf16" or (
-    PRECISION == "auto" and DEVICE.type == "cuda" and torch.cuda.is_bf16_supported()
-)
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+if DEVICE.type == "cuda":
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+# region precision
+BF16 = DEVICE.type == "cuda" and torch.cuda.is_bf16_supported()
+# endregion
 WHOLE = states.StateDictOptions(
     full_state_dict=True, cpu_offload=True, ignore_frozen_params=True, strict=False
 )
@@ -84,8 +74,8 @@ torch.set_num_threads(THREADS)
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
-Statistics = dict[str, np.ndarray]
-Report = Callable[[dict[str, Any], Callable[[str], None]], None]
+Values = dict[str, Any]
+Report = Callable[[Values, Callable[[str], None]], None]
 
 
 # region data
@@ -110,45 +100,28 @@ def build_model() -> nn.Module:
     # endregion
 
 
-def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module) -> Optimizer:
     """AdamW on what is trained; ``train`` sets its learning rate and weight decay as it goes."""
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return torch.optim.AdamW(trained, fused=True)
+    return AdamW([weight for weight in model.parameters() if weight.requires_grad], fused=True)
 
 
-def hyperparameters(epoch: int) -> dict[str, Any]:
-    """The training settings that hold in an epoch: each SCHEDULE entry holds from its epoch on."""
-    return {key: value for start, new in SCHEDULE if start <= epoch for key, value in new.items()}
-
-
-def learning_rate(progress: float) -> float:
-    """The learning rate after so many epochs, which may be a fraction: a warm-up, then a decay."""
-    settings = hyperparameters(int(progress))
-    peak, warmup = settings["learning_rate"], settings["warmup_epochs"]
-    if progress < warmup:
-        return float(peak * progress / warmup)
-    # region decay
+def hyperparameters(progress: float) -> Values:
+    """The settings after so many epochs, a fraction too; each of SCHEDULE holds from its epoch."""
+    found = {key: v for start, new in SCHEDULE if start <= progress for key, v in new.items()}
+    warmup = found["warmup_epochs"]
     done = (progress - warmup) / max(EPOCHS - warmup, 1e-9)
-    return float(peak * (1 + math.cos(math.pi * done)) / 2)
+    # region decay
+    share = progress / warmup if done < 0 else 1 - done
     # endregion
+    return {**found, "learning_rate": found["learning_rate"] * share}
 
 
 # region outputs
 # endregion
 
 
-def preprocess(x: np.ndarray, statistics: Statistics) -> np.ndarray:
-    """Nothing: the rows are token numbers already, and nothing is learnt from them."""
-    return x
-
-
-def to_inputs(x: np.ndarray) -> np.ndarray:
-    """Rows as ``predict`` takes them; they become tensors batch by batch."""
-    return x
-
-
-def print_report(metrics: dict[str, Any], save: Callable[[str], None]) -> None:
-    """Tell how an epoch went, as one line of JSON."""
+def print_report(metrics: Values, save: Callable[[str], None] | None = None) -> None:
+    """Tell how an epoch or the whole went, as one line of JSON."""
     if RANK == 0:
         print(json.dumps(metrics), flush=True)
 
@@ -160,114 +133,91 @@ def train(
     report: Report = print_report,
     resume: str | None = None,
     epochs: int = EPOCHS,
-) -> tuple[nn.Module, Statistics, dict[str, Any]]:
+) -> tuple[nn.Module, Values, Values]:
     """Train on the rows outside a fold (None: on all) and score the fold's rows after each epoch.
 
     Randomness depends on SEED and the epoch alone, so training that resumes from a saved folder
     goes on exactly as if it had never stopped. Returns model, statistics and the last metrics.
     """
     rows, held_out = split(y, fold)
-    lengths = row_lengths(x)[rows]
-    model = build_model().to(DEVICE)
-    network = distribute(model)
-    optimizer, start, metrics = build_optimizer(model), 0, {}
-    if resume is not None:
-        start, _ = load(model, optimizer, resume)
-    micro_batch = MICRO_BATCH
+    network = model = build_model().to(DEVICE)
+    if WORLD_SIZE > 1:
+        # region distribute
+        network = nn.parallel.DistributedDataParallel(model)
+        # endregion
+    optimizer, metrics, micro_batch = build_optimizer(model), {}, MICRO_BATCH
+    start = load(model, optimizer, resume)[0] if resume else 0
     for epoch in range(start, epochs):
-        settings = hyperparameters(epoch)
         torch.manual_seed(SEED * 1_000_003 + epoch * WORLD_SIZE + RANK)
-        batches = deal_batches(lengths, epoch, settings["batch_size"])
-        total, targets = 0.0, 0
+        batches = deal_batches(rows, row_lengths(x[rows]), epoch)
+        total = torch.zeros((), dtype=torch.float64, device=DEVICE)
         model.train()
-        for step, places in enumerate(batches):
-            batch = rows[places]
+        for step, batch in enumerate(batches):
+            settings = hyperparameters(epoch + (step + 0.5) / len(batches))
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(epoch + (step + 0.5) / len(batches))
-                group["weight_decay"] = settings["weight_decay"]
-            optimizer.zero_grad()
-            try:
-                loss = accumulate(network, x, y, batch, settings, micro_batch)
-            except torch.OutOfMemoryError:
-                if micro_batch == 1 or WORLD_SIZE > 1:
-                    raise
-                micro_batch //= 2
-                print_report({"out_of_memory": f"micro-batches of {micro_batch}"}, lambda _: None)
+                group.update(lr=settings["learning_rate"], weight_decay=settings["weight_decay"])
+            while True:
                 optimizer.zero_grad()
-                loss = accumulate(network, x, y, batch, settings, micro_batch)
+                try:
+                    total += accumulate(network, x[batch], y[batch], settings, micro_batch)
+                    break
+                except torch.OutOfMemoryError:
+                    if micro_batch == 1 or WORLD_SIZE > 1:  # the others wait for gradients: they
+                        raise  # cannot begin again with smaller ones; set MICRO_BATCH lower
+                    micro_batch //= 2
+                    print(f"out of memory: micro-batches of {micro_batch} from now on", flush=True)
             nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
             optimizer.step()
             # region step
             # endregion
-            total, targets = total + loss, targets + count_targets(y[batch])
-        loss_of_all = torch.tensor(total, dtype=torch.float64, device=DEVICE)
         if WORLD_SIZE > 1:
-            dist.all_reduce(loss_of_all)
-        metrics = {"epoch": epoch + 1, "train_loss": loss_of_all.item() / targets}
-        if len(held_out):
-            metrics |= evaluate(model, x[held_out], y[held_out], {})
+            dist.all_reduce(total)
+        metrics = {"epoch": epoch + 1, "train_loss": total.item() / count_targets(y[rows])}
+        metrics |= evaluate(model, x[held_out], y[held_out], {}) if len(held_out) else {}
         report(metrics, partial(save, model, optimizer, epoch + 1, {}))
     return model, {}, metrics
 
 
-def deal_batches(lengths: np.ndarray, epoch: int, batch_size: int) -> list[np.ndarray]:
+def deal_batches(rows: np.ndarray, lengths: np.ndarray, epoch: int) -> list[np.ndarray]:
     """Shuffled batches of rows of about equal length: sorted within chunks of 50 batches."""
-    rng = np.random.default_rng((SEED, epoch))
-    order = rng.permutation(len(lengths))
-    chunks = np.split(order, range(50 * batch_size, len(order), 50 * batch_size))
+    rng, size = np.random.default_rng((SEED, epoch)), hyperparameters(epoch)["batch_size"]
+    order = rng.permutation(len(rows))
+    chunks = np.split(order, range(50 * size, len(order), 50 * size))
     order = np.concatenate([chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in chunks])
-    batches = np.array_split(order, math.ceil(len(order) / batch_size))
+    batches = np.array_split(rows[order], math.ceil(len(order) / size))
     return [batches[place] for place in rng.permutation(len(batches))]
 
 
 def accumulate(
-    network: nn.Module,
-    x: np.ndarray,
-    y: np.ndarray,
-    batch: np.ndarray,
-    settings: dict[str, Any],
-    micro_batch: int,
-) -> float:
+    network: nn.Module, x: np.ndarray, y: np.ndarray, settings: Values, micro_batch: int
+) -> torch.Tensor:
     """Add up the gradients of this process's share of a batch; returns the sum of its losses.
 
     The loss is divided by the number of targets of the whole batch, so neither the number of
     processes nor the size of the micro-batches changes it.
     """
-    mine, share = batch[RANK::WORLD_SIZE], math.ceil(len(batch) / WORLD_SIZE)
-    scale = WORLD_SIZE / count_targets(y[batch])  # the processes' gradients are averaged
-    parts = np.array_split(mine, math.ceil(share / micro_batch))  # as many in every process
-    total = 0.0
-    for place, part in enumerate(parts):
-        if WORLD_SIZE > 1:  # gradients are shared once they are whole
-            # region share
-            network.require_backward_grad_sync = place == len(parts) - 1
-            # endregion
-        own = part if len(part) else batch[:1]
+    parts = math.ceil(math.ceil(len(x) / WORLD_SIZE) / micro_batch)  # as many in every process
+    total = torch.zeros((), dtype=torch.float64, device=DEVICE)
+    for number, part in enumerate(np.array_split(np.arange(RANK, len(x), WORLD_SIZE), parts)):
+        # region share
+        network.require_backward_grad_sync = number == parts - 1  # shared once they are whole
+        # endregion
+        own = part if len(part) else np.array([0])  # to take part in what all do together
         inputs = {name: value.to(DEVICE) for name, value in to_batch(x[own]).items()}
-        targets = torch.from_numpy(y[own]).to(DEVICE)
         with torch.autocast(DEVICE.type, torch.bfloat16, enabled=BF16):
-            loss = loss_sum(network, inputs, targets, settings) * min(1, len(part))
-        (loss * scale).backward()
-        total += loss.item()
+            goals = torch.from_numpy(y[own]).to(DEVICE)
+            loss = loss_sum(network, inputs, goals, settings) * min(1, len(part))
+        # region backward
+        (loss * WORLD_SIZE / count_targets(y)).backward()  # averaged over the processes
+        # endregion
+        total += loss.detach()
     return total
 
 
-def distribute(model: nn.Module) -> nn.Module:
-    """Share the work with the other processes, if torchrun or Ray Train started several."""
-    if WORLD_SIZE == 1:
-        return model
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if DEVICE.type == "cuda" else "gloo")
-    # region distribute
-    return nn.parallel.DistributedDataParallel(model)
-    # endregion
-
-
-def predict(model: nn.Module, inputs: np.ndarray, statistics: Statistics) -> np.ndarray:
+def predict(model: nn.Module, inputs: np.ndarray, statistics: Values) -> np.ndarray:
     """Predictions for the rows, in their order; rows of like length share a batch."""
     model.eval()
-    order = np.argsort(row_lengths(inputs), kind="stable")
-    outputs = []
+    order, outputs = np.argsort(row_lengths(inputs), kind="stable"), []
     for part in np.array_split(order, math.ceil(len(order) / (2 * MICRO_BATCH))):
         batch = {name: value.to(DEVICE) for name, value in to_batch(inputs[part]).items()}
         with torch.no_grad(), torch.autocast(DEVICE.type, torch.bfloat16, enabled=BF16):
@@ -275,22 +225,16 @@ def predict(model: nn.Module, inputs: np.ndarray, statistics: Statistics) -> np.
     return np.concatenate(outputs)[np.argsort(order)]
 
 
-def evaluate(
-    model: nn.Module, inputs: np.ndarray, y: np.ndarray, statistics: Statistics
-) -> dict[str, float]:
+def evaluate(model: nn.Module, inputs: np.ndarray, y: np.ndarray, statistics: Values) -> Values:
     """The scores of the model's predictions."""
-    p = predict(model, inputs, statistics)
     # region scores
-    return {"accuracy": accuracy(y, p), "log_loss": log_loss(y, p)}
+    p = predict(model, inputs, statistics)
+    return {"accuracy": accuracy(y, p)}
     # endregion
 
 
 def save(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    epoch: int,
-    statistics: Statistics,
-    folder: str,
+    model: nn.Module, optimizer: Optimizer, epoch: int, statistics: Values, folder: str
 ) -> None:
     """Write the trained weights, and what ``load`` needs to go on; all processes must call it."""
     state = {"model": states.get_model_state_dict(model, options=WHOLE), "epoch": epoch}
@@ -307,10 +251,9 @@ def save(
         # endregion
 
 
-def load(model: nn.Module, optimizer: torch.optim.Optimizer, folder: str) -> tuple[int, Statistics]:
+def load(model: nn.Module, optimizer: Optimizer, folder: str) -> tuple[int, Values]:
     """Fill model and optimizer from a saved folder; returns the epochs done and no statistics."""
-    path = Path(folder) / "checkpoint.pt"
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = torch.load(Path(folder) / "checkpoint.pt", map_location="cpu", weights_only=True)
     states.set_model_state_dict(model, state["model"], options=WHOLE)
     if "optimizer" in state:
         states.set_optimizer_state_dict(model, optimizer, state["optimizer"], options=WHOLE)
@@ -319,44 +262,43 @@ def load(model: nn.Module, optimizer: torch.optim.Optimizer, folder: str) -> tup
     return state["epoch"], {}
 
 
+# region merge
 def merge(model: nn.Module, folder: str) -> None:
     """Write the trained model as a folder that transformers reads, its adapter put into it."""
-    # region merge
-    model = model.merge_and_unload()
-    # endregion
-    model.save_pretrained(folder)
+    model.merge_and_unload().save_pretrained(folder)
     AutoTokenizer.from_pretrained(PRETRAINED).save_pretrained(folder)
 
 
+# endregion
 # region metrics
 # endregion
 
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=DATA, help="the data set (default: %(default)s)")
     parser.add_argument("--cv", action="store_true", help="cross-validate")
     parser.add_argument("--fold", type=int, choices=range(FOLDS), help="train and score one fold")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="stop after so many epochs")
     parser.add_argument("--predict", metavar="FILE", help="rows to predict with saved weights")
+    # region merging
     parser.add_argument("--merge", metavar="FOLDER", help="write the trained model there")
+    # endregion
     parser.add_argument("--weights", default=str(Path(__file__).resolve().with_name("weights")))
     args = parser.parse_args()
-
+    if WORLD_SIZE > 1:
+        dist.init_process_group()
+    # region saved
     if args.predict or args.merge:
         model = build_model().to(DEVICE)
         load(model, build_optimizer(model), args.weights)
         if args.merge:
             merge(model, args.merge)
             return
-        x = read_inputs(args.predict)
-        # region predictions
-        print_predictions(predict(model, x, {}))
-        # endregion
+        print_predictions(predict(model, read_inputs(args.predict), {}))
         return
+    # endregion
     x, y, x_test, y_test = load_data(args.data)
     if args.cv:
         scores = [train(x, y, fold, epochs=args.epochs)[2][METRIC] for fold in range(FOLDS)]
@@ -366,8 +308,7 @@ def main() -> None:
         if args.fold is None:
             result = {"test": evaluate(model, x_test, y_test, {})}
             save(model, build_optimizer(model), args.epochs, {}, args.weights)
-    if RANK == 0:
-        print(json.dumps(result))
+    print_report(result)
 
 
 if __name__ == "__main__":

@@ -248,7 +248,7 @@ def test_bad_overrides_are_told_as_such(write: Write, override: str, message: st
     assert refused(write, SMALL + "seed: 3\n", override) == message
 
 
-DATASET = "name, path, target, text, image, tokens, tags, train_split, test_split, image_size, max_length, ignore"
+DATASET = "name, path, target, image, train_split, test_split, image_size"
 TOP = "name, seed, framework, task, model, search, rank, resources, output"
 
 
@@ -355,7 +355,8 @@ def test_bad_input_gets_one_line(write: Write, text: str, message: str) -> None:
 
 
 TASK = "ImageClassification, TabularClassification, TabularRegression, TextClassification, Custom, "
-TASK += "TokenClassification"
+TASK += "TokenClassification, CausalLM, InstructionTuning, Summarization, SpeechRecognition, "
+TASK += "PreferenceTuning, Embedding"
 
 
 @pytest.mark.parametrize(

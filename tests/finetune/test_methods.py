@@ -17,7 +17,7 @@ from raygen.finetune.methods import METHODS
 from raygen.source.candidate import Candidate
 
 ON_CPU = [name for name, method in METHODS.items() if not method.needs_gpu]
-MERGING = [name for name in ON_CPU if METHODS[name].can_merge]
+MERGING = [name for name in ON_CPU if METHODS[name].merged]
 
 
 def quiet(metrics: dict[str, Any], save: Any) -> None:
@@ -99,7 +99,7 @@ def test_program_learns_saves_and_predicts(folder: Path, model: Path) -> None:
     """Run by itself, a program learns, leaves an adapter that peft reads, and predicts with it."""
     from peft import PeftConfig
 
-    section = _model(model, "lora") | {"training": {"batch_size": 8, "learning_rate": 3e-2}}
+    section = _model(model, "lora") | {"training": {"batch_size": 8, "learning_rate": 1e-2}}
     config = write_config(folder, model, model=section, search={"max_epochs": 12})
     blueprint = planned(config)
     path = folder / "emitted.py"

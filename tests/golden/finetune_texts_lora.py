@@ -9,10 +9,10 @@ torchrun --nproc_per_node=8 model.py
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ import torch.distributed as dist
 import torch.distributed.checkpoint.state_dict as states
 from peft import LoraConfig, get_peft_model
 from torch import nn
+from torch.optim import AdamW, Optimizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
@@ -44,27 +45,15 @@ EPOCHS = 2
 THREADS = 1
 MICRO_BATCH = 32
 MAX_GRAD_NORM = 1.0
-PRECISION = "auto"
 SCHEDULE: list[tuple[int, dict[str, Any]]] = [
-    (
-        0,
-        {
-            "learning_rate": 0.001,
-            "warmup_epochs": 0.2,
-            "weight_decay": 0.01,
-            "batch_size": 16,
-            "label_smoothing": 0.0,
-        },
-    ),
+    (0, {"learning_rate": 0.001, "warmup_epochs": 0.2, "weight_decay": 0.01, "batch_size": 16}),
 ]
 
 RANK, WORLD_SIZE = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-DEVICE = torch.device("cpu")
-if torch.cuda.is_available():
-    DEVICE = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-BF16 = PRECISION == "bf16" or (
-    PRECISION == "auto" and DEVICE.type == "cuda" and torch.cuda.is_bf16_supported()
-)
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+if DEVICE.type == "cuda":
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+BF16 = DEVICE.type == "cuda" and torch.cuda.is_bf16_supported()
 WHOLE = states.StateDictOptions(
     full_state_dict=True, cpu_offload=True, ignore_frozen_params=True, strict=False
 )
@@ -72,8 +61,8 @@ torch.set_num_threads(THREADS)
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
-Statistics = dict[str, np.ndarray]
-Report = Callable[[dict[str, Any], Callable[[str], None]], None]
+Values = dict[str, Any]
+Report = Callable[[Values, Callable[[str], None]], None]
 
 
 def load_data(path: str = DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -90,13 +79,10 @@ def read_inputs(path: str) -> np.ndarray:
 def encode(frame: pd.DataFrame) -> np.ndarray:
     """Number the first MAX_LENGTH tokens of each text; PAD fills the rest of its row."""
     tokenizer = AutoTokenizer.from_pretrained(PRETRAINED)
+    tokenizer.pad_token_id, tokenizer.padding_side = PAD, "right"
     texts = frame[TEXT].fillna("").astype(str).tolist()
-    x = np.full((len(texts), MAX_LENGTH), PAD, np.int32)
-    if texts:
-        found = tokenizer(texts, truncation=True, max_length=MAX_LENGTH)["input_ids"]
-        for row, tokens in zip(x, found, strict=True):
-            row[: len(tokens)] = tokens
-    return x
+    kept = {"truncation": True, "padding": "max_length", "max_length": MAX_LENGTH}
+    return np.array(tokenizer(texts, **kept)["input_ids"], np.int32)
 
 
 def row_lengths(x: np.ndarray) -> np.ndarray:
@@ -158,32 +144,24 @@ def build_model() -> nn.Module:
         task_type="SEQ_CLS",
         r=8,
         lora_alpha=16,
-        lora_dropout=0.0,
-        target_modules=["query", "value"],
-        modules_to_save=["classifier"],
+        target_modules=["query", "key", "value", "output.dense", "intermediate.dense"],
+        modules_to_save=["bert.pooler.dense", "classifier"],
     )
     return get_peft_model(model, config)
 
 
-def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module) -> Optimizer:
     """AdamW on what is trained; ``train`` sets its learning rate and weight decay as it goes."""
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return torch.optim.AdamW(trained, fused=True)
+    return AdamW([weight for weight in model.parameters() if weight.requires_grad], fused=True)
 
 
-def hyperparameters(epoch: int) -> dict[str, Any]:
-    """The training settings that hold in an epoch: each SCHEDULE entry holds from its epoch on."""
-    return {key: value for start, new in SCHEDULE if start <= epoch for key, value in new.items()}
-
-
-def learning_rate(progress: float) -> float:
-    """The learning rate after so many epochs, which may be a fraction: a warm-up, then a decay."""
-    settings = hyperparameters(int(progress))
-    peak, warmup = settings["learning_rate"], settings["warmup_epochs"]
-    if progress < warmup:
-        return float(peak * progress / warmup)
+def hyperparameters(progress: float) -> Values:
+    """The settings after so many epochs, a fraction too; each of SCHEDULE holds from its epoch."""
+    found = {key: v for start, new in SCHEDULE if start <= progress for key, v in new.items()}
+    warmup = found["warmup_epochs"]
     done = (progress - warmup) / max(EPOCHS - warmup, 1e-9)
-    return float(peak * (1 - done))
+    share = progress / warmup if done < 0 else 1 - done
+    return {**found, "learning_rate": found["learning_rate"] * share}
 
 
 def count_targets(y: np.ndarray) -> int:
@@ -195,15 +173,14 @@ def loss_sum(
     model: nn.Module, batch: dict[str, Any], targets: torch.Tensor, settings: dict[str, Any]
 ) -> torch.Tensor:
     """The cross-entropy of the classes, summed over the rows."""
-    smoothing = settings["label_smoothing"]
+    smoothing = settings.get("label_smoothing", 0.0)
     logits = model(**batch).logits.float()
     return nn.functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="sum")
 
 
 def predict_batch(model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
     """The probability of each class: (rows, classes)."""
-    probabilities: torch.Tensor = model(**batch).logits.float().softmax(dim=1)
-    return probabilities
+    return model(**batch).logits.float().softmax(dim=1)
 
 
 def print_predictions(predictions: np.ndarray) -> None:
@@ -213,18 +190,8 @@ def print_predictions(predictions: np.ndarray) -> None:
         print(json.dumps({"row": row, "label": label, "probability": probability}))
 
 
-def preprocess(x: np.ndarray, statistics: Statistics) -> np.ndarray:
-    """Nothing: the rows are token numbers already, and nothing is learnt from them."""
-    return x
-
-
-def to_inputs(x: np.ndarray) -> np.ndarray:
-    """Rows as ``predict`` takes them; they become tensors batch by batch."""
-    return x
-
-
-def print_report(metrics: dict[str, Any], save: Callable[[str], None]) -> None:
-    """Tell how an epoch went, as one line of JSON."""
+def print_report(metrics: Values, save: Callable[[str], None] | None = None) -> None:
+    """Tell how an epoch or the whole went, as one line of JSON."""
     if RANK == 0:
         print(json.dumps(metrics), flush=True)
 
@@ -236,108 +203,83 @@ def train(
     report: Report = print_report,
     resume: str | None = None,
     epochs: int = EPOCHS,
-) -> tuple[nn.Module, Statistics, dict[str, Any]]:
+) -> tuple[nn.Module, Values, Values]:
     """Train on the rows outside a fold (None: on all) and score the fold's rows after each epoch.
 
     Randomness depends on SEED and the epoch alone, so training that resumes from a saved folder
     goes on exactly as if it had never stopped. Returns model, statistics and the last metrics.
     """
     rows, held_out = split(y, fold)
-    lengths = row_lengths(x)[rows]
-    model = build_model().to(DEVICE)
-    network = distribute(model)
-    optimizer, start, metrics = build_optimizer(model), 0, {}
-    if resume is not None:
-        start, _ = load(model, optimizer, resume)
-    micro_batch = MICRO_BATCH
+    network = model = build_model().to(DEVICE)
+    if WORLD_SIZE > 1:
+        network = nn.parallel.DistributedDataParallel(model)
+    optimizer, metrics, micro_batch = build_optimizer(model), {}, MICRO_BATCH
+    start = load(model, optimizer, resume)[0] if resume else 0
     for epoch in range(start, epochs):
-        settings = hyperparameters(epoch)
         torch.manual_seed(SEED * 1_000_003 + epoch * WORLD_SIZE + RANK)
-        batches = deal_batches(lengths, epoch, settings["batch_size"])
-        total, targets = 0.0, 0
+        batches = deal_batches(rows, row_lengths(x[rows]), epoch)
+        total = torch.zeros((), dtype=torch.float64, device=DEVICE)
         model.train()
-        for step, places in enumerate(batches):
-            batch = rows[places]
+        for step, batch in enumerate(batches):
+            settings = hyperparameters(epoch + (step + 0.5) / len(batches))
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(epoch + (step + 0.5) / len(batches))
-                group["weight_decay"] = settings["weight_decay"]
-            optimizer.zero_grad()
-            try:
-                loss = accumulate(network, x, y, batch, settings, micro_batch)
-            except torch.OutOfMemoryError:
-                if micro_batch == 1 or WORLD_SIZE > 1:
-                    raise
-                micro_batch //= 2
-                print_report({"out_of_memory": f"micro-batches of {micro_batch}"}, lambda _: None)
+                group.update(lr=settings["learning_rate"], weight_decay=settings["weight_decay"])
+            while True:
                 optimizer.zero_grad()
-                loss = accumulate(network, x, y, batch, settings, micro_batch)
+                try:
+                    total += accumulate(network, x[batch], y[batch], settings, micro_batch)
+                    break
+                except torch.OutOfMemoryError:
+                    if micro_batch == 1 or WORLD_SIZE > 1:  # the others wait for gradients: they
+                        raise  # cannot begin again with smaller ones; set MICRO_BATCH lower
+                    micro_batch //= 2
+                    print(f"out of memory: micro-batches of {micro_batch} from now on", flush=True)
             nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
             optimizer.step()
-            total, targets = total + loss, targets + count_targets(y[batch])
-        loss_of_all = torch.tensor(total, dtype=torch.float64, device=DEVICE)
         if WORLD_SIZE > 1:
-            dist.all_reduce(loss_of_all)
-        metrics = {"epoch": epoch + 1, "train_loss": loss_of_all.item() / targets}
-        if len(held_out):
-            metrics |= evaluate(model, x[held_out], y[held_out], {})
+            dist.all_reduce(total)
+        metrics = {"epoch": epoch + 1, "train_loss": total.item() / count_targets(y[rows])}
+        metrics |= evaluate(model, x[held_out], y[held_out], {}) if len(held_out) else {}
         report(metrics, partial(save, model, optimizer, epoch + 1, {}))
     return model, {}, metrics
 
 
-def deal_batches(lengths: np.ndarray, epoch: int, batch_size: int) -> list[np.ndarray]:
+def deal_batches(rows: np.ndarray, lengths: np.ndarray, epoch: int) -> list[np.ndarray]:
     """Shuffled batches of rows of about equal length: sorted within chunks of 50 batches."""
-    rng = np.random.default_rng((SEED, epoch))
-    order = rng.permutation(len(lengths))
-    chunks = np.split(order, range(50 * batch_size, len(order), 50 * batch_size))
+    rng, size = np.random.default_rng((SEED, epoch)), hyperparameters(epoch)["batch_size"]
+    order = rng.permutation(len(rows))
+    chunks = np.split(order, range(50 * size, len(order), 50 * size))
     order = np.concatenate([chunk[np.argsort(lengths[chunk], kind="stable")] for chunk in chunks])
-    batches = np.array_split(order, math.ceil(len(order) / batch_size))
+    batches = np.array_split(rows[order], math.ceil(len(order) / size))
     return [batches[place] for place in rng.permutation(len(batches))]
 
 
 def accumulate(
-    network: nn.Module,
-    x: np.ndarray,
-    y: np.ndarray,
-    batch: np.ndarray,
-    settings: dict[str, Any],
-    micro_batch: int,
-) -> float:
+    network: nn.Module, x: np.ndarray, y: np.ndarray, settings: Values, micro_batch: int
+) -> torch.Tensor:
     """Add up the gradients of this process's share of a batch; returns the sum of its losses.
 
     The loss is divided by the number of targets of the whole batch, so neither the number of
     processes nor the size of the micro-batches changes it.
     """
-    mine, share = batch[RANK::WORLD_SIZE], math.ceil(len(batch) / WORLD_SIZE)
-    scale = WORLD_SIZE / count_targets(y[batch])  # the processes' gradients are averaged
-    parts = np.array_split(mine, math.ceil(share / micro_batch))  # as many in every process
-    total = 0.0
-    for place, part in enumerate(parts):
-        if WORLD_SIZE > 1:  # gradients are shared once they are whole
-            network.require_backward_grad_sync = place == len(parts) - 1
-        own = part if len(part) else batch[:1]
+    parts = math.ceil(math.ceil(len(x) / WORLD_SIZE) / micro_batch)  # as many in every process
+    total = torch.zeros((), dtype=torch.float64, device=DEVICE)
+    for number, part in enumerate(np.array_split(np.arange(RANK, len(x), WORLD_SIZE), parts)):
+        network.require_backward_grad_sync = number == parts - 1  # shared once they are whole
+        own = part if len(part) else np.array([0])  # to take part in what all do together
         inputs = {name: value.to(DEVICE) for name, value in to_batch(x[own]).items()}
-        targets = torch.from_numpy(y[own]).to(DEVICE)
         with torch.autocast(DEVICE.type, torch.bfloat16, enabled=BF16):
-            loss = loss_sum(network, inputs, targets, settings) * min(1, len(part))
-        (loss * scale).backward()
-        total += loss.item()
+            goals = torch.from_numpy(y[own]).to(DEVICE)
+            loss = loss_sum(network, inputs, goals, settings) * min(1, len(part))
+        (loss * WORLD_SIZE / count_targets(y)).backward()  # averaged over the processes
+        total += loss.detach()
     return total
 
 
-def distribute(model: nn.Module) -> nn.Module:
-    """Share the work with the other processes, if torchrun or Ray Train started several."""
-    if WORLD_SIZE == 1:
-        return model
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if DEVICE.type == "cuda" else "gloo")
-    return nn.parallel.DistributedDataParallel(model)
-
-
-def predict(model: nn.Module, inputs: np.ndarray, statistics: Statistics) -> np.ndarray:
+def predict(model: nn.Module, inputs: np.ndarray, statistics: Values) -> np.ndarray:
     """Predictions for the rows, in their order; rows of like length share a batch."""
     model.eval()
-    order = np.argsort(row_lengths(inputs), kind="stable")
-    outputs = []
+    order, outputs = np.argsort(row_lengths(inputs), kind="stable"), []
     for part in np.array_split(order, math.ceil(len(order) / (2 * MICRO_BATCH))):
         batch = {name: value.to(DEVICE) for name, value in to_batch(inputs[part]).items()}
         with torch.no_grad(), torch.autocast(DEVICE.type, torch.bfloat16, enabled=BF16):
@@ -345,20 +287,13 @@ def predict(model: nn.Module, inputs: np.ndarray, statistics: Statistics) -> np.
     return np.concatenate(outputs)[np.argsort(order)]
 
 
-def evaluate(
-    model: nn.Module, inputs: np.ndarray, y: np.ndarray, statistics: Statistics
-) -> dict[str, float]:
+def evaluate(model: nn.Module, inputs: np.ndarray, y: np.ndarray, statistics: Values) -> Values:
     """The scores of the model's predictions."""
-    p = predict(model, inputs, statistics)
-    return {"accuracy": accuracy(y, p), "log_loss": log_loss(y, p)}
+    return {"accuracy": accuracy(y, predict(model, inputs, statistics))}
 
 
 def save(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    epoch: int,
-    statistics: Statistics,
-    folder: str,
+    model: nn.Module, optimizer: Optimizer, epoch: int, statistics: Values, folder: str
 ) -> None:
     """Write the trained weights, and what ``load`` needs to go on; all processes must call it."""
     state = {"model": states.get_model_state_dict(model, options=WHOLE), "epoch": epoch}
@@ -371,10 +306,9 @@ def save(
             model.save_pretrained(folder, state_dict=state["model"], save_embedding_layers=False)
 
 
-def load(model: nn.Module, optimizer: torch.optim.Optimizer, folder: str) -> tuple[int, Statistics]:
+def load(model: nn.Module, optimizer: Optimizer, folder: str) -> tuple[int, Values]:
     """Fill model and optimizer from a saved folder; returns the epochs done and no statistics."""
-    path = Path(folder) / "checkpoint.pt"
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = torch.load(Path(folder) / "checkpoint.pt", map_location="cpu", weights_only=True)
     states.set_model_state_dict(model, state["model"], options=WHOLE)
     if "optimizer" in state:
         states.set_optimizer_state_dict(model, optimizer, state["optimizer"], options=WHOLE)
@@ -383,8 +317,7 @@ def load(model: nn.Module, optimizer: torch.optim.Optimizer, folder: str) -> tup
 
 def merge(model: nn.Module, folder: str) -> None:
     """Write the trained model as a folder that transformers reads, its adapter put into it."""
-    model = model.merge_and_unload()
-    model.save_pretrained(folder)
+    model.merge_and_unload().save_pretrained(folder)
     AutoTokenizer.from_pretrained(PRETRAINED).save_pretrained(folder)
 
 
@@ -393,16 +326,9 @@ def accuracy(y: np.ndarray, p: np.ndarray) -> float:
     return float(np.mean(p.argmax(axis=1) == y))
 
 
-def log_loss(y: np.ndarray, p: np.ndarray) -> float:
-    """Mean negative logarithm of the probability given to the right class."""
-    return float(-np.mean(np.log(np.maximum(p[np.arange(len(y)), y], 1e-12))))
-
-
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=DATA, help="the data set (default: %(default)s)")
     parser.add_argument("--cv", action="store_true", help="cross-validate")
     parser.add_argument("--fold", type=int, choices=range(FOLDS), help="train and score one fold")
@@ -411,15 +337,15 @@ def main() -> None:
     parser.add_argument("--merge", metavar="FOLDER", help="write the trained model there")
     parser.add_argument("--weights", default=str(Path(__file__).resolve().with_name("weights")))
     args = parser.parse_args()
-
+    if WORLD_SIZE > 1:
+        dist.init_process_group()
     if args.predict or args.merge:
         model = build_model().to(DEVICE)
         load(model, build_optimizer(model), args.weights)
         if args.merge:
             merge(model, args.merge)
             return
-        x = read_inputs(args.predict)
-        print_predictions(predict(model, x, {}))
+        print_predictions(predict(model, read_inputs(args.predict), {}))
         return
     x, y, x_test, y_test = load_data(args.data)
     if args.cv:
@@ -430,8 +356,7 @@ def main() -> None:
         if args.fold is None:
             result = {"test": evaluate(model, x_test, y_test, {})}
             save(model, build_optimizer(model), args.epochs, {}, args.weights)
-    if RANK == 0:
-        print(json.dumps(result))
+    print_report(result)
 
 
 if __name__ == "__main__":

@@ -21,15 +21,14 @@ def loss_sum(
     model: nn.Module, batch: dict[str, Any], targets: torch.Tensor, settings: dict[str, Any]
 ) -> torch.Tensor:
     """The cross-entropy of the classes, summed over the rows."""
-    smoothing = settings["label_smoothing"]
+    smoothing = settings.get("label_smoothing", 0.0)
     logits = model(**batch).logits.float()
     return nn.functional.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="sum")
 
 
 def predict_batch(model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
     """The probability of each class: (rows, classes)."""
-    probabilities: torch.Tensor = model(**batch).logits.float().softmax(dim=1)
-    return probabilities
+    return model(**batch).logits.float().softmax(dim=1)
 
 
 def print_predictions(predictions: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 from raygen.data.fragments.rows_by_split import cut_test_rows
 from raygen.finetune.fragments.frame_file import read_frame
-from raygen.finetune.fragments.prompts_and_answers import encode
+from raygen.finetune.fragments.prompts_and_answers import encode_pairs
 
 DATA = "data/chats.parquet"
 PRETRAINED = "HuggingFaceTB/SmolLM2-135M"
@@ -18,13 +18,13 @@ TARGET = "messages"
 def load_data(path: str = DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Load the conversations, whose last message is learnt: x, y, x_test, y_test."""
     train, test = cut_test_rows(read_frame(path))
-    return *encode(*asked_and_said(train)), *encode(*asked_and_said(test))
+    return *encode_pairs(*asked_and_said(train)), *encode_pairs(*asked_and_said(test))
 
 
 def read_inputs(path: str) -> np.ndarray:
     """Read the conversations to go on with from a file with the same column."""
     prompts, answers = asked_and_said(read_frame(path))
-    return encode(prompts, [""] * len(answers))[0]
+    return encode_pairs(prompts, [""] * len(answers))[0]
 
 
 def asked_and_said(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -32,9 +32,11 @@ def asked_and_said(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     tokenizer = AutoTokenizer.from_pretrained(PRETRAINED)
     prompts, answers = [], []
     for cell in frame[TARGET]:
-        messages = [dict(message) for message in cell]
-        said = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
-        asked = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        prompts.append(asked)
-        answers.append(said)
+        *before, last = [dict(message) for message in cell]
+        said = last["role"] == "assistant"
+        asked = before if said else [*before, last]
+        prompts.append(
+            tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+        )
+        answers.append(last["content"] if said else "")
     return prompts, answers

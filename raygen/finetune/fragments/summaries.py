@@ -7,7 +7,7 @@ import pandas as pd
 
 from raygen.data.fragments.rows_by_split import cut_test_rows
 from raygen.finetune.fragments.frame_file import read_frame
-from raygen.finetune.fragments.summary_prompts import encode
+from raygen.finetune.fragments.summaries_prompted import encode_summaries
 
 DATA = "data/dialogsum.parquet"
 DOCUMENT = "document"
@@ -17,13 +17,14 @@ TARGET = "summary"
 def load_data(path: str = DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Load documents and summaries as token numbers: x, y, x_test, y_test."""
     train, test = cut_test_rows(read_frame(path, [DOCUMENT]))
-    return *encode(train[DOCUMENT], references(train)), *encode(test[DOCUMENT], references(test))
+    x, y = encode_summaries(train[DOCUMENT], references(train))
+    return x, y, *encode_summaries(test[DOCUMENT], references(test))
 
 
 def read_inputs(path: str) -> np.ndarray:
     """Read the documents to summarize from a file with the same column of documents."""
-    frame = read_frame(path, [DOCUMENT])
-    return encode(frame[DOCUMENT], [[""]] * len(frame))[0]
+    documents = read_frame(path, [DOCUMENT])[DOCUMENT]
+    return encode_summaries(documents, [[""]] * len(documents))[0]
 
 
 def references(frame: pd.DataFrame) -> list[list[str]]:

@@ -32,13 +32,10 @@ def read_inputs(path: str) -> np.ndarray:
 def encode(frame: pd.DataFrame) -> np.ndarray:
     """Number the first MAX_LENGTH tokens of each text; PAD fills the rest of its row."""
     tokenizer = AutoTokenizer.from_pretrained(PRETRAINED)
+    tokenizer.pad_token_id, tokenizer.padding_side = PAD, "right"
     texts = frame[TEXT].fillna("").astype(str).tolist()
-    x = np.full((len(texts), MAX_LENGTH), PAD, np.int32)
-    if texts:
-        found = tokenizer(texts, truncation=True, max_length=MAX_LENGTH)["input_ids"]
-        for row, tokens in zip(x, found, strict=True):
-            row[: len(tokens)] = tokens
-    return x
+    kept = {"truncation": True, "padding": "max_length", "max_length": MAX_LENGTH}
+    return np.array(tokenizer(texts, **kept)["input_ids"], np.int32)
 
 
 def row_lengths(x: np.ndarray) -> np.ndarray:

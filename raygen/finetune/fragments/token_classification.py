@@ -86,7 +86,7 @@ def loss_sum(
     return nn.functional.cross_entropy(
         logits.flatten(0, 1),
         targets.flatten(),
-        label_smoothing=settings["label_smoothing"],
+        label_smoothing=settings.get("label_smoothing", 0.0),
         reduction="sum",
     )
 
