@@ -20,6 +20,8 @@ from raygen.runs.records import State
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 TRIALS = 8
+MANY = 40
+"""Trials enough that a search by asha lasts longer than its driver takes to notice a death."""
 CONFIG = f"""task:
   name: ImageClassification
   dataset: {{name: digits}}
@@ -95,17 +97,20 @@ def cluster() -> Iterator[SmallCluster]:
     made.quit()
 
 
-def start(place: Path, scheduler: str, address: str | None) -> subprocess.Popen[bytes]:
+def start(
+    place: Path, scheduler: str, address: str | None, trials: int = TRIALS
+) -> subprocess.Popen[bytes]:
     """Begin a search, or go on with it."""
     (place / "config.yaml").write_text(CONFIG, encoding="utf-8")
     command = [sys.executable, "-c", DRIVER, "search", "--config", "config.yaml"]
+    told = (f"search.scheduler={scheduler}", f"search.trials={trials}")
     environment = os.environ | ENVIRONMENT
     environment["PYTHONPATH"] = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     if address is not None:
         environment["RAY_ADDRESS"] = address
     with (place / "said.txt").open("ab") as said:
         return subprocess.Popen(
-            [*command, "--set", f"search.scheduler={scheduler}"],
+            [*command, *(word for each in told for word in ("--set", each))],
             cwd=place,
             env=environment,
             stdout=said,
@@ -144,12 +149,12 @@ def test_a_lost_node_loses_no_trial(scheduler: str, cluster: SmallCluster, tmp_p
     assert max(trial.epoch for trial in history.trials.values()) == EPOCHS
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "pbt"])
+@pytest.mark.parametrize(("scheduler", "trials"), [("asha", MANY), ("pbt", TRIALS)])
 def test_the_node_that_holds_the_data_takes_the_driver_along(
-    scheduler: str, cluster: SmallCluster, tmp_path: Path
+    scheduler: str, trials: int, cluster: SmallCluster, tmp_path: Path
 ) -> None:
     """The command ends, and the same one goes on elsewhere: the data is put there anew."""
-    driver = start(tmp_path, scheduler, cluster.address)
+    driver = start(tmp_path, scheduler, cluster.address, trials)
     try:
         wait_for_reports(tmp_path, driver, 5)
         cluster.do("kill 0")
@@ -158,12 +163,12 @@ def test_the_node_that_holds_the_data_takes_the_driver_along(
     finally:
         driver.kill()
 
-    again = start(tmp_path, scheduler, None)
+    again = start(tmp_path, scheduler, None, trials)
     try:
         assert again.wait(timeout=400) == 0, (tmp_path / "said.txt").read_text()
     finally:
         again.kill()
 
-    history = check_sweep(tmp_path / "runs/digits", trials=TRIALS)
+    history = check_sweep(tmp_path / "runs/digits", trials=trials)
     assert len(history.sessions) == 2
     assert max(trial.epoch for trial in history.trials.values()) == EPOCHS
