@@ -7,6 +7,8 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
+from raygen.search.controller import mend_controller
+
 
 def forgive_resets(scheduler: TrialScheduler) -> TrialScheduler:
     """Have Ray Tune try a trial again whose warm worker turns out to be dead.
@@ -17,17 +19,7 @@ def forgive_resets(scheduler: TrialScheduler) -> TrialScheduler:
     over, so that it would never start it. Schedulers are handed the controller, where this is set
     right.
     """
-    on_trial_add = scheduler.on_trial_add
-    mended: list[bool] = []
-
-    def add(controller: Any, trial: Trial) -> None:
-        if not mended:
-            _mend(getattr(controller, "_tune_controller", controller))
-            mended.append(True)
-        on_trial_add(controller, trial)
-
-    scheduler.on_trial_add = add
-    return scheduler
+    return mend_controller(scheduler, _mend)
 
 
 def _mend(controller: Any) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
+
+from raygen.search.controller import mend_controller
 
 
 def forget_ended(scheduler: TrialScheduler) -> TrialScheduler:
@@ -16,17 +17,7 @@ def forget_ended(scheduler: TrialScheduler) -> TrialScheduler:
     what is known of them. Schedulers are handed the controller, where they are dropped; one is
     kept, without which Tune would look for the others on disk.
     """
-    on_trial_add = scheduler.on_trial_add
-    mended: list[bool] = []
-
-    def add(controller: Any, trial: Trial) -> None:
-        if not mended:
-            _mend(getattr(controller, "_tune_controller", controller))
-            mended.append(True)
-        on_trial_add(controller, trial)
-
-    scheduler.on_trial_add = add
-    return scheduler
+    return mend_controller(scheduler, _mend)
 
 
 def _mend(controller: Any) -> None:

@@ -215,9 +215,10 @@ def train(
         network = nn.parallel.DistributedDataParallel(model)
     optimizer, metrics, micro_batch = build_optimizer(model), {}, MICRO_BATCH
     start = load(model, optimizer, resume)[0] if resume else 0
+    lengths = row_lengths(x[rows])
     for epoch in range(start, epochs):
         torch.manual_seed(SEED * 1_000_003 + epoch * WORLD_SIZE + RANK)
-        batches = deal_batches(rows, row_lengths(x[rows]), epoch)
+        batches = deal_batches(rows, lengths, epoch)
         total = torch.zeros((), dtype=torch.float64, device=DEVICE)
         model.train()
         for step, batch in enumerate(batches):
