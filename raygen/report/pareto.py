@@ -132,11 +132,14 @@ def _draw_pair(
         low, high = _set_axis(axis, letter, view.objectives[pair[column]], values, values[front])
         beyond |= (values < low) | (values > high)
     size = min(16.0, max(4.0, 1500 / max(len(points), 1)))
-    stopped = ranks < 0
-    for some, alpha, label in ((stopped, 0.2, "stopped earlier"), (ranks > 0, 0.7, "beaten")):
+    for some, inside, label in (
+        (ranks < 0, "none", "stopped earlier"),
+        (ranks > 0, GREY, "beaten"),
+    ):
         shown = points[some & ~beyond]
         if len(shown):
-            axis.scatter(*shown.T, s=size, color=GREY, alpha=alpha, lw=0, label=label)
+            style = {"facecolors": inside, "edgecolors": GREY, "linewidths": 0.6, "alpha": 0.7}
+            axis.scatter(*shown.T, s=size, label=label, **style)
     axis.scatter(*points[front].T, s=24, color=COLOURS[0], zorder=3, label="front")
     if len(view.objectives) == 2:  # of more metrics a line between two of them would cross points
         line = points[front][np.argsort(points[front][:, 0], kind="stable")]
