@@ -119,7 +119,7 @@ FINETUNE_SETTINGS: Mapping[str, TrainingSetting] = {
     ),
     "precision": TrainingSetting(
         "auto",
-        "Numbers that activations are computed in; auto: bf16 on a GPU that has it.",
+        "Numbers that activations are computed in; auto: bf16 where the GPU, or the CPU, has it.",
         options=("auto", "fp32", "bf16"),
     ),
     "checkpointing": TrainingSetting(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 
 from raygen.execute.group_launch import Ended, Joined, Launch, Lost, Told
 from raygen.execute.job import Job, Message
 from raygen.execute.run import Worker
-from raygen.execute.runner import Runner
+from raygen.execute.runner import JobRunner, Runner
 from raygen.runs.records import State
 
 _START_S = 600.0
@@ -29,14 +28,14 @@ _TRAIN = {
 }
 
 
-def new_runner(worker: Worker) -> Runner | GroupRunner:
+def new_runner(worker: Worker) -> JobRunner:
     """What runs the jobs of a warm worker: in a process of its own, or in a group of them."""
     if worker.group is not None:
         return GroupRunner(worker)
     return Runner(worker.preload, threads=worker.threads, gpus=worker.gpus)
 
 
-class GroupRunner:
+class GroupRunner(JobRunner):
     """Does what a Runner does, with a new group of processes for each job.
 
     A group that has lost a process is started again, from the job's last checkpoint.
@@ -63,27 +62,11 @@ class GroupRunner:
         self._launch = Launch(self._group, job, self._data_key)
 
     def next(self) -> Message:
-        """Wait for the job's next sign of life; after a message that is over, it has ended.
-
-        A job that waits at a milestone is told to go on by this.
-        """
+        """Wait for what rank 0 says, and begin anew if a process is lost."""
         message = self._next()
         if message.state.is_over():
             self.stop(finished=message.state is State.FINISHED)
         return message
-
-    def run(self, job: Job) -> Message:
-        """Run a job to its end and return its last message."""
-        return list(self.messages(job))[-1]
-
-    def messages(self, job: Job) -> Iterator[Message]:
-        """Run a job and yield its messages, the last of which is over."""
-        self.start(job)
-        while True:
-            message = self.next()
-            yield message
-            if message.state.is_over():
-                return
 
     def stop(self, *, finished: bool = False) -> None:
         """End the running job, if there is one, and wait until its processes are gone.

@@ -26,9 +26,9 @@ class PoolWorker:
         self._data = str(share_arrays(arrays, worker.data_key))
         self._runner = new_runner(worker)
 
-    def run(self, job: Job) -> Message:
-        """Run a job to its end; it goes on from its checkpoint if it was begun before."""
-        return self._runner.run(replace(job, data=self._data))
+    def run(self, job: Job) -> Iterator[Message]:
+        """Run a job and yield its messages; it goes on from its checkpoint if it has one."""
+        yield from self._runner.messages(replace(job, data=self._data))
 
 
 class Pool:
@@ -52,7 +52,7 @@ class Pool:
             ray.kill(worker)
 
     def run(self, jobs: Iterable[tuple[Key, Job]]) -> Iterator[tuple[Key, Message]]:
-        """Run jobs and yield their last messages in the order in which they end.
+        """Run jobs and yield their messages as they come; the last one of each is over.
 
         An interruption ends the iteration; jobs that run then keep their checkpoints.
         """
@@ -62,14 +62,18 @@ class Pool:
         while (waiting or self._busy) and not self._run.interruption:
             while waiting and (worker := self._free_worker()) is not None:
                 key, job, deaths = waiting.popleft()
-                self._busy[worker.run.remote(job)] = worker, (key, job, deaths)
-            done, _ = ray.wait(list(self._busy), timeout=_PATIENCE_S)
-            for reference in done:
-                worker, (key, job, deaths) = self._busy.pop(reference)
+                said = worker.run.options(num_returns="streaming").remote(job)
+                self._busy[said] = worker, (key, job, deaths)
+            ready, _ = ray.wait(list(self._busy), timeout=_PATIENCE_S)
+            for said in ready:
+                worker, (key, job, deaths) = self._busy[said]
                 try:
-                    message: Message = ray.get(reference)
-                    self._idle.append(worker)
+                    message: Message = ray.get(next(said))
+                    if message.state.is_over():
+                        del self._busy[said]
+                        self._idle.append(worker)
                 except ray.exceptions.RayActorError as error:
+                    del self._busy[said]
                     if deaths < self._run.experiment.search.retries:
                         waiting.appendleft((key, job, deaths + 1))
                         continue

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver
@@ -18,7 +19,39 @@ from raygen.execute.job import Job, Message
 from raygen.runs.records import State
 
 
-class Runner:
+class JobRunner(ABC):
+    """Runs a job at a time and hears what it says."""
+
+    @abstractmethod
+    def start(self, job: Job) -> None:
+        """Begin a job; an earlier one is ended first."""
+
+    @abstractmethod
+    def next(self) -> Message:
+        """Wait for the job's next sign of life; after a message that is over, it has ended.
+
+        A job that waits at a milestone is told to go on by this.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End the running job, if there is one, and wait until its processes are gone."""
+
+    def run(self, job: Job) -> Message:
+        """Run a job to its end and return its last message."""
+        return list(self.messages(job))[-1]
+
+    def messages(self, job: Job) -> Iterator[Message]:
+        """Run a job and yield its messages, the last of which is over."""
+        self.start(job)
+        while True:
+            message = self.next()
+            yield message
+            if message.state.is_over():
+                return
+
+
+class Runner(JobRunner):
     """A forkserver with packages preloaded, and at most one job at a time in a child of it.
 
     A child is forked in some 20 ms, nothing it does outlives it, and it dies with this process.
@@ -51,10 +84,7 @@ class Runner:
         self._job = job
 
     def next(self) -> Message:
-        """Wait for the job's next sign of life; after a message that is over, it has ended.
-
-        A job that waits at a milestone is told to go on by this.
-        """
+        """Wait for what the child says, or for its death."""
         assert self._process is not None, "start() comes first"
         assert self._connection is not None, "start() comes first"
         assert self._job is not None, "start() comes first"
@@ -80,19 +110,6 @@ class Runner:
             message = self._last_words()
         self.stop()
         return message
-
-    def run(self, job: Job) -> Message:
-        """Run a job to its end and return its last message."""
-        return list(self.messages(job))[-1]
-
-    def messages(self, job: Job) -> Iterator[Message]:
-        """Run a job and yield its messages, the last of which is over."""
-        self.start(job)
-        while True:
-            message = self.next()
-            yield message
-            if message.state.is_over():
-                return
 
     def stop(self) -> None:
         """End the running job, if there is one, and wait until its process is gone."""

@@ -119,10 +119,23 @@ def setup_of(blueprint: PretrainedBlueprint) -> Setup:
         batch_size=min(int(settings["batch_size"]), blueprint.spec.num_rows),
         length=int(blueprint.spec.constants.get("MAX_LENGTH", 64)),
         checkpointing=bool(settings["checkpointing"]),
-        bf16=settings["precision"] == "bf16" or (settings["precision"] == "auto" and on_gpu),
+        bf16=_is_bf16(str(settings["precision"]), on_gpu=on_gpu),
         strategy=blueprint.strategy,
         workers=1 if place_ is None else place_.workers,
     )
+
+
+def _is_bf16(precision: str, *, on_gpu: bool) -> bool:
+    """Whether activations are bf16; auto is what the program would find on this machine."""
+    import torch
+
+    if precision != "auto":
+        return precision == "bf16"
+    if on_gpu:  # one that is elsewhere is thought to be of this decade
+        known = torch.cuda.is_available()
+        return not known or bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16", False))
 
 
 def _machine_memory_gb() -> float:

@@ -65,7 +65,8 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 if DEVICE.type == "cuda":
     torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
 # region precision
-BF16 = DEVICE.type == "cuda" and torch.cuda.is_bf16_supported()
+GPU, CPU = DEVICE.type == "cuda", getattr(torch.cpu, "get_capabilities", dict[str, Any])()
+BF16 = torch.cuda.is_bf16_supported(False) if GPU else bool(CPU.get("avx512_bf16"))
 # endregion
 WHOLE = states.StateDictOptions(
     full_state_dict=True, cpu_offload=True, ignore_frozen_params=True, strict=False

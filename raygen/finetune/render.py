@@ -28,7 +28,9 @@ _DECAYS = {
     "constant": "share = progress / warmup if done < 0 else 1.0",
 }
 _PRECISIONS = {
-    "auto": 'BF16 = DEVICE.type == "cuda" and torch.cuda.is_bf16_supported()',
+    "auto": """\
+GPU, CPU = DEVICE.type == "cuda", getattr(torch.cpu, "get_capabilities", dict[str, Any])()
+BF16 = torch.cuda.is_bf16_supported(False) if GPU else bool(CPU.get("avx512_bf16"))""",
     "fp32": "BF16 = False",
     "bf16": "BF16 = True",
 }

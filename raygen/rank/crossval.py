@@ -32,7 +32,8 @@ def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
         if not _is_done(run, trial.trial_id, fold)
     ]
     for (trial_id, fold), message in pool.run(jobs):
-        _record_fold(run, trial_id, fold, message)
+        if message.state.is_over():
+            _record_fold(run, trial_id, fold, message)
     if run.interruption:
         return []
     entries = rank_entries(run.history, [t.trial_id for t in chosen], num_folds=len(folds))
@@ -70,7 +71,12 @@ def _fit(run: Run, pool: Pool, trial_id: str, told: str) -> None:
     if run.history.test.get("trial_id") == trial_id:
         return
     job: Job = run.job(trial_id, fold=None)
+    if run.history.fit.get("trial_id") != trial_id:
+        run.record("fit", trial_id=trial_id, epoch=0, metrics={}, seconds=0.0)
     for _, message in pool.run([(None, job)]):
+        if message.state is State.RUNNING:
+            _record_epoch(run, trial_id, message)
+            continue
         if message.state is not State.FINISHED:
             problem = f"{told} could not be trained on all rows"
             raise TrialError(problem, must=message.error, remedy=f"see {job.log}")
@@ -78,6 +84,13 @@ def _fit(run: Run, pool: Pool, trial_id: str, told: str) -> None:
             "test", trial_id=trial_id, metrics=message.metrics["test"], seconds=message.seconds
         )
         run.forget_checkpoint(trial_id, None)
+
+
+def _record_epoch(run: Run, trial_id: str, message: Message) -> None:
+    """Record an epoch of a training on all rows, unless it is told again after a restart."""
+    if message.epoch > run.history.fit["epoch"]:
+        told = {"metrics": dict(message.metrics), "seconds": message.seconds}
+        run.record("fit", trial_id=trial_id, epoch=message.epoch, **told)
 
 
 def fit_candidate(run: Run, pool: Pool) -> TrialRecord:

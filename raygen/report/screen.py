@@ -14,6 +14,8 @@ from rich.text import Text
 
 from raygen.report.tables import (
     best_text,
+    fit_panel,
+    fit_text,
     fold_standings,
     has_score,
     ranking_panel,
@@ -66,7 +68,7 @@ class Screen:
         self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=False)
         self._is_live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._history: History | None = None
-        self._phase: Literal["", "search", "rank"] = ""
+        self._phase: Literal["", "search", "rank", "train"] = ""
         self._named: set[str | tuple[str, int]] = set()
         self._lines: set[str] = set()
         self._closing = threading.Event()
@@ -103,7 +105,9 @@ class Screen:
         """Take notice of an event; costs nothing."""
         done = history.searched
         begun = done is not None and (done.trials is None or done.trials >= self._trials)
-        phase: Literal["search", "rank"] = "rank" if begun else "search"
+        phase: Literal["search", "rank", "train"] = "rank" if begun else "search"
+        if history.fit and history.fit["trial_id"] != history.test.get("trial_id"):
+            phase = "train"
         if phase != self._phase:
             self._phase, self._pace = phase, _Pace(self._work(history, phase)[0])
         self._history = history
@@ -117,6 +121,8 @@ class Screen:
             self._console.print(Text(line, style="red"), soft_wrap=True)
         if self._phase == "rank":
             self._say(self._search_line(history))
+        if self._phase == "train":
+            self._say(self._rank_line(history))
         if self._live is None:
             self._say(self._line(history))
         else:
@@ -141,10 +147,14 @@ class Screen:
         }
         if self._phase == "search":
             return search_panel(history, total=self._trials, max_epochs=self._max_epochs, **common)
+        if self._phase == "train":
+            return fit_panel(history, total=self._max_epochs, **common)
         total = self._fold_total(history)
         return ranking_panel(history, total=total, folds=self._folds, **common)
 
     def _line(self, history: History) -> str:
+        if self._phase == "train":
+            return fit_text(history.fit, self._max_epochs)
         return self._search_line(history) if self._phase == "search" else self._rank_line(history)
 
     def _search_line(self, history: History) -> str:
@@ -203,9 +213,11 @@ class Screen:
         """What is done and what there is to do.
 
         In the search that is trials, with shares of those that run; in the ranking it is folds,
-        without those that the search has trained already.
+        without those that the search has trained already; in the last training it is epochs.
         """
         trials = history.trials.copy()
+        if phase == "train":
+            return history.fit["epoch"], self._max_epochs
         if phase == "rank":
             folds = list(history.folds.values())
             given = sum(f.fold == 0 and f.seconds == trials[f.trial_id].seconds for f in folds)

@@ -159,10 +159,28 @@ def ranking_panel(
     progress = _progress(
         f"{title} ranking".strip(), len(results), total, "folds", elapsed_s, left_s
     )
-    if len(results) < total:
-        return Group(progress, table)
-    last = "test rows scored" if history.test else "training the winner on all training rows"
-    return Group(progress, Text(last, style="dim"), table)
+    return Group(progress, table)
+
+
+def fit_panel(
+    history: History,
+    *,
+    total: int,
+    metric: str,
+    elapsed_s: float,
+    left_s: float | None = None,
+    title: str = "",
+) -> RenderableType:
+    """The training on all rows as it stands."""
+    done = history.fit["epoch"]
+    progress = _progress(f"{title} training".strip(), done, total, "epochs", elapsed_s, left_s)
+    return Group(progress, Text(fit_text(history.fit, total), style="dim"))
+
+
+def fit_text(fit: Mapping[str, Any], epochs: int) -> str:
+    """How far the training on all rows has come, in words."""
+    scores = (f", {k} {score_text(v)}" for k, v in fit["metrics"].items() if k == "train_loss")
+    return f"training on all rows {fit['epoch']}/{epochs} epochs{''.join(scores)}"
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,8 @@ class History:
     trials: dict[str, TrialRecord] = field(default_factory=dict)
     folds: dict[tuple[str, int], FoldResult] = field(default_factory=dict)
     exploits: list[Exploit] = field(default_factory=list)
+    fit: dict[str, Any] = field(default_factory=dict)
+    """Trial id, epoch, metrics and seconds of the training on all rows, as far as it has come."""
     test: dict[str, Any] = field(default_factory=dict)
     """Trial id, metrics and seconds of the winner's one look at the test rows."""
     searched: Searched | None = None
@@ -206,6 +208,8 @@ class History:
                 self._exploit(fields)
             case "searched":
                 self.searched = Searched(**fields)
+            case "fit":
+                self.fit = fields
             case "test":
                 self.test = fields
 

@@ -182,3 +182,20 @@ def test_a_screen_without_a_run_says_nothing() -> None:
         raise KeyError("x")
 
     assert stream.getvalue() == ""
+
+
+def test_the_training_on_all_rows_is_told_epoch_by_epoch() -> None:
+    """After the ranking, or without any, the last training has lines and a panel of its own."""
+    begun = {"event": "fit", "trial_id": "00000", "epoch": 0, "metrics": {}, "seconds": 0.0}
+    epoch = {**begun, "epoch": 1, "metrics": {"train_loss": 0.25, "epoch": 1}}
+    log, terminal = io.StringIO(), Terminal()
+    for stream in (log, terminal):
+        history = history_of()
+        with screen(stream) as shown:
+            for event in (begun, epoch):
+                shown.show(history.after([event]))
+                shown.refresh()
+
+    assert log.getvalue().splitlines()[0] == "training on all rows 0/4 epochs"
+    assert "training on all rows 1/4 epochs, train_loss 0.2500" in log.getvalue()
+    assert "digits training" in terminal.getvalue()
