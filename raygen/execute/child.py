@@ -78,6 +78,9 @@ def _train(job: Job, reporter: Reporter) -> None:
         if message.state.is_over():
             return
     model = _import_program(Path(job.model))
+    if job.halvings:
+        model.MICRO_BATCH >>= job.halvings
+        print(f"out of memory: micro-batches of {model.MICRO_BATCH} from now on", flush=True)
     arrays = map_arrays(Path(job.data))
     gc.freeze()  # what the fork shares with its parent stays shared
     if earlier:

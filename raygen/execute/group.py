@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
+from pathlib import Path
 
 from raygen.execute.group_launch import Ended, Joined, Launch, Lost, Told
 from raygen.execute.job import Job, Message
 from raygen.execute.run import Worker
 from raygen.execute.runner import JobRunner, Runner
 from raygen.runs.records import State
+from raygen.source.candidate import Source
 
 _START_S = 600.0
 """Time in which a group must have come up; the nodes may still be pulling themselves together."""
@@ -38,7 +41,8 @@ def new_runner(worker: Worker) -> JobRunner:
 class GroupRunner(JobRunner):
     """Does what a Runner does, with a new group of processes for each job.
 
-    A group that has lost a process is started again, from the job's last checkpoint.
+    A group that has lost a process is started again, from the job's last checkpoint; one that was
+    out of memory as well, with smaller micro-batches.
 
     The processes are no part of the resources of whoever holds this: Ray Train reserves them
     itself, all of a group or none. Two groups can therefore not wait for each other, and no more
@@ -88,7 +92,9 @@ class GroupRunner(JobRunner):
             is_up = self._launch.is_up
             match self._launch.wait(self._job.hang_timeout_s if is_up else _START_S):
                 case Told(message) if message.state.is_over():
-                    if not self._is_explained(message):
+                    if message.state is State.OUT_OF_MEMORY and self._can_halve():
+                        self._begin_again(replace(self._job, halvings=self._job.halvings + 1))
+                    elif not self._is_explained(message):
                         return message
                 case Told(message):
                     self._holds = message.epoch in self._job.milestones
@@ -102,12 +108,28 @@ class GroupRunner(JobRunner):
                     self._deaths += 1
                     if self._deaths > self._group.retries:
                         return _lost(error, self._deaths)
-                    self._launch.close()
-                    self._launch = Launch(self._group, self._job, self._data_key)
+                    self._begin_again(self._job)
                 case Joined() | Lost():
                     continue
                 case None:
                     return self._hung(is_up)
+
+    def _begin_again(self, job: Job) -> None:
+        """Start the group anew; it goes on from the last checkpoint."""
+        assert self._launch is not None, "_next() has checked"
+        self._launch.close()
+        self._job, self._launch = job, Launch(self._group, job, self._data_key)
+
+    def _can_halve(self) -> bool:
+        """Whether the program has micro-batches that can be smaller; its batches stay as they are.
+
+        One process halves them by itself. Those of a group wait for each other's gradients, so
+        none of them can try again alone.
+        """
+        assert self._job is not None, "_next() has checked"
+        text = Path(self._job.model).read_text(encoding="utf-8")
+        size = Source(text).constants.get("MICRO_BATCH", 1)
+        return isinstance(size, int) and size >> self._job.halvings > 1
 
     def _is_explained(self, message: Message) -> bool:
         """Whether an error comes of another process's death, after which all begins anew."""

@@ -36,6 +36,8 @@ class Job:
     """Epochs after which it saves a checkpoint, and waits until it is told to go on."""
     kept: bool = False
     """Whether the checkpoints of its newest milestones are kept for other trials."""
+    halvings: int = 0
+    """How often the program's micro-batch is halved, after its group was out of memory."""
     objectives: tuple[Objective, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
     """What is known of the program without training it."""

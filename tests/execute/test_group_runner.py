@@ -208,6 +208,28 @@ def test_a_checkpoint_of_two_goes_on_with_any_number(
 
 
 @pytest.mark.slow
+def test_a_group_out_of_memory_begins_again_with_smaller_micro_batches(
+    new_digits: Callable[..., Job], new_group: Callable[..., GroupRunner]
+) -> None:
+    """They are halved until they fit, and no further than to one row, which is told as it is."""
+    fails = "(_ for _ in ()).throw(torch.OutOfMemoryError('CUDA out of memory'))"
+    fits = new_digits("fits", before_report=f"MICRO_BATCH > 2 and RANK and {fails}")
+    never = new_digits("never", before_report=f"RANK and {fails}")
+    for job, size in ((fits, 8), (never, 2)):
+        path = Path(job.model)
+        text = path.read_text().replace("\nSEED = 0\n", f"\nSEED = 0\nMICRO_BATCH = {size}\n")
+        path.write_text(text)
+    group = new_group(2, retries=0)
+
+    fitted, failed = group.run(fits), group.run(never)
+
+    assert fitted.state is State.FINISHED, fitted
+    assert "out of memory: micro-batches of 2 from now on" in Path(fits.log).read_text()
+    assert failed.state is State.OUT_OF_MEMORY, failed
+    assert "micro-batches of 1 from now on" in Path(never.log).read_text()
+
+
+@pytest.mark.slow
 def test_whatever_a_process_comes_to_is_told_as_of_one(
     new_digits: Callable[..., Job], new_group: Callable[..., GroupRunner]
 ) -> None:

@@ -24,7 +24,8 @@ PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 def test_text_is_that_of_the_golden_file(folder: Path, model: Path) -> None:
     """What is rendered is what was reviewed; RAYGEN_GOLDEN=1 writes it anew for a review."""
-    blueprint = planned(write_config(folder, model))
+    training = {"batch_size": 16, "learning_rate": 1e-3, "precision": "auto"}
+    blueprint = planned(write_config(folder, model, model={"training": training}))
     names = {"PRETRAINED": "owner/tiny-bert", "DATA": "texts.parquet"}
     spec = replace(blueprint.spec, constants=blueprint.spec.constants | names)
     text = replace(blueprint, spec=spec).render(Candidate({})).text

@@ -78,7 +78,10 @@ def tagged(folder: Path, rows: int = 60) -> Path:
 
 
 def write_config(folder: Path, pretrained: Path, **sections: Any) -> Path:
-    """Write a config of a text classification; sections are merged into it."""
+    """Write a config of a text classification; sections are merged into it.
+
+    Numbers are fp32 unless it says otherwise, so that what is equal in theory can be compared.
+    """
     told: dict[str, Any] = {
         "task": {"name": "TextClassification", "dataset": {"path": str(folder / "texts.parquet")}},
         "model": {
@@ -91,6 +94,7 @@ def write_config(folder: Path, pretrained: Path, **sections: Any) -> Path:
     }
     for name, section in sections.items():
         told[name] = {**told.get(name, {}), **section}
+    told["model"]["training"] = {"precision": "fp32", **told["model"].get("training", {})}
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(told), encoding="utf-8")
     return path
