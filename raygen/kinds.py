@@ -16,6 +16,7 @@ from raygen.errors import ConfigError
 from raygen.finetune.blueprint import PretrainedBlueprint
 from raygen.finetune.images import inspect_images
 from raygen.finetune.inspect import inspect_finetuning
+from raygen.finetune.ladder import with_room
 from raygen.finetune.memory import place_of
 from raygen.finetune.space import DEFAULT_METHOD, finetuning_space, reserved_tokens
 from raygen.finetune.tasks import FINETUNING, finetuning_objectives, finetuning_task
@@ -163,6 +164,8 @@ def _pretrained(
         strategy="fsdp" if experiment.resources.strategy == "fsdp" else "ddp",
         place=place_of(experiment.resources),
     )
+    if not {"micro_batch"} & {*experiment.model.training, *experiment.model.parameters}:
+        blueprint = with_room(blueprint)
     kept = {"max_length": spec.constants.get("MAX_LENGTH")}
     dataset = experiment.task.rows.model_copy(update=kept)
     return blueprint, experiment.task.model_copy(update={"dataset": dataset})

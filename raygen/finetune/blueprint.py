@@ -10,7 +10,7 @@ from raygen.config.space import Space
 from raygen.errors import DataError, EnvironmentProblem
 from raygen.finetune.inspect import FinetuningSpec
 from raygen.finetune.ladder import check_memory
-from raygen.finetune.memory import Place, estimate_memory
+from raygen.finetune.memory import Place, estimate_memory, setup_of
 from raygen.finetune.methods import METHODS, Method
 from raygen.finetune.placement import count_trained, method_lines
 from raygen.finetune.render import loader_fragments, render_program
@@ -138,8 +138,8 @@ class PretrainedBlueprint:
         return dict(zip(("x", "y", "x_test", "y_test"), arrays, strict=True))
 
     def _memory(self) -> str:
-        found = estimate_memory(self)
-        return f"; {found.told()}" if found else ""
+        found, size = estimate_memory(self), setup_of(self).micro_batch
+        return f"; {found.told()} with micro-batches of {size}" if found else ""
 
     def _check_gpu(self) -> None:
         import importlib.util

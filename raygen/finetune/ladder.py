@@ -26,6 +26,22 @@ _TAKEN_GB = 0.6
 _MOST_WORKERS = 64
 
 
+def with_room(blueprint: PretrainedBlueprint) -> PretrainedBlueprint:
+    """The same with the largest micro-batch that fits, if the usual one does not and one does.
+
+    It changes neither batches nor losses.
+    """
+    place_, setup = blueprint.place, setup_of(blueprint)
+    found = estimate_memory(blueprint)
+    if place_ is None or found is None or _fits(found, place_) or blueprint.task.whole_batches:
+        return blueprint
+    for size, each in _smaller(blueprint, setup, setup.rows):
+        if _fits(each, place_):
+            training = {**blueprint.space.training, "micro_batch": size}
+            return replace(blueprint, space=replace(blueprint.space, training=training))
+    return blueprint
+
+
 def check_memory(blueprint: PretrainedBlueprint) -> None:
     """Refuse what cannot fit.
 

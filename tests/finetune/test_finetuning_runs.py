@@ -12,6 +12,8 @@ from tiny import write_config
 
 from raygen.errors import ConfigError
 from raygen.pipeline import finetune, generate
+from raygen.runs.journal import read_events
+from raygen.runs.records import History
 
 RANKS = {
     "lora": {"rank": "$rank"},
@@ -49,6 +51,43 @@ def test_one_training_without_parameters(folder: Path, model: Path) -> None:
     assert result.output == folder / "model.py"
     assert 0 <= result.leaderboard["test"]["accuracy"] <= 1
     assert (folder / "run" / "best" / "weights" / "checkpoint.pt").exists()
+
+
+@pytest.mark.slow
+def test_a_population_of_finetunings_exploits_and_replays(folder: Path, model: Path) -> None:
+    """Weak trials really take over better weights and settings; their files replay it alone.
+
+    The learning rates of a first candidate that learns nothing and of others that do are far
+    apart, so that a population that only searched at random would have no reason to move.
+    """
+    section = {
+        "training": {"batch_size": 16},
+        "parameters": {
+            "learning_rate": {"float": [1e-6, 3e-2], "log": True},
+            "weight_decay": {"float": [0.0, 0.1]},
+        },
+    }
+    search = {"algorithm": "random", "scheduler": "pbt", "trials": 4, "max_epochs": 5}
+    resources = {"concurrent": 2}
+    config = write_config(folder, model, model=section, search=search, resources=resources)
+
+    generate(config, run_dir=str(folder / "run"))
+
+    journal = folder / "run" / "journal.jsonl"
+    moves = [each for each in read_events(journal) if each["event"] == "exploit"]
+    history = History.read(journal)
+    assert moves
+    for move in moves:
+        assert move["parent"] != move["trial_id"]
+        assert 1e-6 <= move["values"]["learning_rate"] <= 3e-2
+        assert 0.0 <= move["values"]["weight_decay"] <= 0.1
+    moved = {move["trial_id"] for move in moves}
+    assert all(len(history.trials[each].schedule) > 0 for each in moved)
+    for trial_id in {*moved, *(trial_id for trial_id, _ in history.folds)}:
+        program = folder / "run" / "trials" / trial_id / "model.py"
+        command = [sys.executable, str(program), "--fold", "0"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout.splitlines()[-1]) == history.trials[trial_id].metrics
 
 
 def test_the_other_verb_is_named(folder: Path, model: Path) -> None:

@@ -15,6 +15,7 @@ from raygen.finetune.blueprint import PretrainedBlueprint
 from raygen.finetune.ladder import check_memory
 from raygen.finetune.memory import Place, estimate_memory
 from raygen.finetune.peak import Step, peak_bytes
+from raygen.source.candidate import Candidate
 
 MINILM = Path(__file__).resolve().parents[2] / "build" / "pretrained" / "minilm"
 OPTIONS: list[dict[str, Any]] = [{}, {"micro_batch": 4}, {"checkpointing": True}]
@@ -96,6 +97,25 @@ def test_memory_of_a_gpu_can_be_named(folder: Path, model: Path) -> None:
 
     with pytest.raises(EnvironmentProblem, match=r"it must fit 0\.60001 GB"):
         planned(config)
+
+
+def test_micro_batch_that_nobody_named_is_one_that_fits(folder: Path, model: Path) -> None:
+    """The usual one is made smaller before anything is refused; one that is named stays."""
+    training = {"batch_size": 32, "learning_rate": 1e-3}
+    section = {"pretrained": str(model), "method": "full", "training": training}
+    roomy = planned(write_config(folder, model, model=section))
+    needs = estimate_memory(roomy)
+    assert needs is not None
+    room = {"gpu_memory_gb": 0.6 + needs.total - 0.6 * needs.activations}
+
+    tight = planned(write_config(folder, model, model=section, resources=room))
+    section["training"] = {**training, "micro_batch": 32}
+
+    constants = [each.render(Candidate({})).constants for each in (roomy, tight)]
+    assert [each["MICRO_BATCH"] for each in constants] == [32, 8]
+    assert "with micro-batches of 8" in tight.told()
+    with pytest.raises(EnvironmentProblem, match="micro_batch"):
+        planned(write_config(folder, model, model=section, resources=room))
 
 
 def test_check_tells_the_estimate(folder: Path, model: Path) -> None:
