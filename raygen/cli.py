@@ -54,7 +54,7 @@ def finetune(
     run_dir: _RunDir = None,
     set_: _Set = None,
 ) -> None:
-    """Train a pretrained model once, score it, and write its model.py."""
+    """Train one model once, without a search; score it, and write its model.py and weights."""
     from raygen.pipeline import run_steps
 
     result = run_steps(_plan(config, set_, output, run_dir), upto="fit")
@@ -274,6 +274,8 @@ def _print_outcome(result: Result) -> None:
 
 
 def _told(plan: Plan) -> str:
+    if not plan.space.parameters:
+        return f"{plan.blueprint.told()}; {plan.space.name}, with nothing to search"
     size = plan.space.size()
     searched = plan.space.name if plan.space.layers else "parameters"
     told = f"{plan.blueprint.told()}; {searched} with {size or 'infinitely many'} candidates"

@@ -69,10 +69,10 @@ def finetune(
     output: str | None = None,
     run_dir: str | None = None,
 ) -> Result:
-    """Train a pretrained model on all training rows, score it once, and write its model.py.
+    """Train a model on all training rows, score it once, and write its model.py.
 
     Args:
-        config: Path of a YAML with ``model.pretrained`` and no open parameters.
+        config: Path of a YAML without open parameters: ``model.pretrained``, or ``model.layers``.
         overrides: ``key.path=value`` pairs that take the place of what stands there.
         output: File for the program; by default what the YAML says.
         run_dir: Folder of the run; by default ``runs/<name>``.

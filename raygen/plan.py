@@ -202,25 +202,28 @@ def check_parameters(plan: Plan, *, searches: bool) -> None:
     Raises:
         ConfigError: So it is.
     """
-    where = plan.experiment.origin.where
-    config = plan.experiment.origin.file
-    if plan.experiment.model.pretrained is None:
-        if not searches:
-            must = "only a pretrained model can be fine-tuned"
-            remedy = f"name one, or type raygen generate --config {config}"
-            raise ConfigError("missing", where=where("model.pretrained"), must=must, remedy=remedy)
-    elif searches and not plan.space.parameters:
+    where, config = plan.experiment.origin.where, plan.experiment.origin.file
+    if searches and not plan.space.parameters and plan.experiment.model.pretrained is not None:
         raise ConfigError(
             "no open parameters",
             where=where("model.parameters"),
             must="a search must have something to search",
             remedy=f"type raygen finetune {config}",
         )
-    elif not searches and plan.space.parameters:
+    if searches:
+        return
+    if plan.experiment.task.name == "Custom":
         raise ConfigError(
-            "open parameters given",
-            where=where("model.parameters"),
-            must="one training needs a value for each setting",
+            "a Custom task given",
+            where=where("task.name"),
+            must="a program of yours has no test rows to be scored on",
+            remedy=f"type raygen search --config {config}",
+        )
+    if plan.space.parameters:
+        raise ConfigError(
+            "open parameters given" if plan.experiment.model.parameters else "missing",
+            where=where("model.parameters" if plan.experiment.model.parameters else "model.layers"),
+            must="one training needs a model without open parameters",
             remedy=f"type raygen generate --config {config}",
         )
 

@@ -138,7 +138,7 @@ class PretrainedBlueprint:
         return dict(zip(("x", "y", "x_test", "y_test"), arrays, strict=True))
 
     def _memory(self) -> str:
-        found, size = estimate_memory(self), setup_of(self).micro_batch
+        found, size = estimate_memory(self), setup_of(self).rows
         return f"; {found.told()} with micro-batches of {size}" if found else ""
 
     def _check_gpu(self) -> None:

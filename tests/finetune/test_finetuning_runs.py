@@ -53,6 +53,39 @@ def test_one_training_without_parameters(folder: Path, model: Path) -> None:
     assert (folder / "run" / "best" / "weights" / "checkpoint.pt").exists()
 
 
+NETWORK = """task:
+  name: ImageClassification
+  dataset: {{name: digits, train_split: train, test_split: test}}
+framework: {framework}
+model: {{layers: [{{conv: 8}}, activation, global_pool], training: {{learning_rate: 3.0e-2}}}}
+search: {{max_epochs: 2}}
+resources: {{workers_per_trial: {workers}}}
+output: {output}
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("framework", "workers"),
+    [("torch", 1), *(pytest.param(f, 2, marks=pytest.mark.slow) for f in ("torch", "tensorflow"))],
+)
+def test_layers_without_parameters_are_trained_once(
+    tmp_path: Path, framework: str, workers: int
+) -> None:
+    """So are the networks of both frameworks, by several processes too; the epochs are told."""
+    pytest.importorskip(framework)
+    config, output = tmp_path / "config.yaml", tmp_path / "model.py"
+    config.write_text(NETWORK.format(framework=framework, workers=workers, output=output))
+
+    result = finetune(config, run_dir=str(tmp_path / "run"))
+
+    assert result.leaderboard["test"]["accuracy"] > 0.15
+    assert list((tmp_path / "run" / "best" / "weights").iterdir())
+    events = read_events(tmp_path / "run" / "journal.jsonl")
+    told = [each["epoch"] for each in events if each["event"] == "fit"]
+    assert told == [0, 1, 2]
+
+
 @pytest.mark.slow
 def test_a_population_of_finetunings_exploits_and_replays(folder: Path, model: Path) -> None:
     """Weak trials really take over better weights and settings; their files replay it alone.
@@ -96,3 +129,7 @@ def test_the_other_verb_is_named(folder: Path, model: Path) -> None:
         generate(write_config(folder, model), run_dir=str(folder / "run"))
     with pytest.raises(ConfigError, match="type raygen generate"):
         finetune(write_config(folder, model, model=RANKS), run_dir=str(folder / "run"))
+    config = folder / "config.yaml"
+    config.write_text("task: {name: ImageClassification, dataset: {name: digits}}\n")
+    with pytest.raises(ConfigError, match=r"model\.layers: missing.*type raygen generate"):
+        finetune(config, run_dir=str(folder / "run"))
