@@ -13,6 +13,7 @@ import pytest
 from tiny import planned, program_of, write_config
 
 from raygen.errors import EnvironmentProblem
+from raygen.finetune.fragments import entities
 from raygen.finetune.methods import METHODS
 from raygen.source.candidate import Candidate
 
@@ -128,8 +129,24 @@ def test_tags_are_learnt_and_told(folder: Path, model: Path) -> None:
     told = run(path, "--predict", str(folder / "tagged.parquet"))
 
     assert test["entity_f1"] >= 0.9
-    assert {"f1_PER", "f1_LOC", "token_accuracy"} <= test.keys()
+    assert {"PER_f1", "LOC_precision", "LOC_recall", "token_accuracy"} <= test.keys()
     assert set(json.loads(told.splitlines()[0])["tags"]) <= {"O", "B-PER", "B-LOC"}
+
+
+def test_entities_are_scored_whole_and_by_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entity with a wrong end is missed and made up, both counted for its own kind alone."""
+    monkeypatch.setattr(entities, "CLASSES", ("O", "B-PER", "I-PER", "B-LOC"))
+    y = np.array([[1, 2, 0, 3, -100], [1, 0, 3, 0, 0]])
+    p = np.array([[1, 0, 0, 3, -100], [1, 0, 3, 3, 0]])
+
+    scores = entities.entity_scores(y, p)
+
+    expected = {"entity": (3, 5, 4), "PER": (1, 2, 2), "LOC": (2, 3, 2)}  # hits, found, right
+    for name, (hits, found, right) in expected.items():
+        assert scores[f"{name}_precision"] == pytest.approx(hits / found)
+        assert scores[f"{name}_recall"] == pytest.approx(hits / right)
+        assert scores[f"{name}_f1"] == pytest.approx(2 * hits / (found + right))
+    assert scores["token_accuracy"] == pytest.approx(7 / 9)
 
 
 def run(path: Path, *arguments: str) -> str:

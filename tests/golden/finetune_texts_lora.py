@@ -26,6 +26,7 @@ import torch.distributed.checkpoint.state_dict as states
 from peft import LoraConfig, get_peft_model
 from torch import nn
 from torch.optim import AdamW, Optimizer
+from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
@@ -222,7 +223,8 @@ def train(
         batches = deal_batches(rows, lengths, epoch)
         total = torch.zeros((), dtype=torch.float64, device=DEVICE)
         model.train()
-        for step, batch in enumerate(batches):
+        told = tqdm(batches, f"epoch {epoch + 1}", mininterval=5, disable=RANK > 0)
+        for step, batch in enumerate(told):
             settings = hyperparameters(epoch + (step + 0.5) / len(batches))
             for group in optimizer.param_groups:
                 group.update(lr=settings["learning_rate"], weight_decay=settings["weight_decay"])

@@ -8,31 +8,21 @@ CLASSES = ("B-PER", "I-PER", "O")
 
 
 def entity_scores(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
-    """Score whole entities: their ends and their kind must be right, as conlleval has it.
+    """Score whole entities, all and of each kind: both ends must be right, as conlleval has it.
 
     Args:
         y: Places in CLASSES where a word begins, -100 elsewhere: (rows, length).
         p: Predicted places in CLASSES.
     """
-    right, found = entities(y, y), entities(p, y)
-    scores = {f"f1_{kind}": f1_of(right, found, kind) for kind in sorted({e[1] for e in right})}
-    hits = len(right & found)
-    return {
-        "entity_f1": f1_of(right, found),
-        "entity_precision": hits / max(1, len(found)),
-        "entity_recall": hits / max(1, len(right)),
-        "token_accuracy": float((p == y)[y != -100].mean()),
-        **scores,
-    }
-
-
-def f1_of(
-    right: set[tuple[int, str, int, int]], found: set[tuple[int, str, int, int]], kind: str = ""
-) -> float:
-    """The harmonic mean of precision and recall of the entities of a kind, or of all."""
-    right = {each for each in right if kind in ("", each[1])}
-    found = {each for each in found if kind in ("", each[1])}
-    return 2 * len(right & found) / max(1, len(right) + len(found))
+    all_right, all_found = entities(y, y), entities(p, y)
+    scores = {"token_accuracy": float((p == y)[y != -100].mean())}
+    for kind in ("", *sorted({each[1] for each in all_right})):
+        right, found = ({e for e in them if kind in ("", e[1])} for them in (all_right, all_found))
+        hits, name = len(right & found), kind or "entity"
+        scores[f"{name}_f1"] = 2 * hits / max(1, len(right) + len(found))
+        scores[f"{name}_precision"] = hits / max(1, len(found))
+        scores[f"{name}_recall"] = hits / max(1, len(right))
+    return scores
 
 
 def entities(tags: np.ndarray, y: np.ndarray) -> set[tuple[int, str, int, int]]:
