@@ -65,6 +65,13 @@ def _network(
 ) -> tuple[AnyBlueprint, Task]:
     """Inspect the data set that networks are to learn from."""
     task, dataset = TASKS[experiment.task.name], experiment.task.rows
+    if dataset.streamed:
+        raise ConfigError(
+            "streamed given, and no model.pretrained",
+            where=experiment.origin.where("task.dataset.streamed"),
+            must="a network that is built here learns from data that fits into memory",
+            remedy="remove it, or name a model.pretrained",
+        )
     spec = inspect(
         dataset,
         modality=task.modality,

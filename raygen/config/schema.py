@@ -95,6 +95,15 @@ DATASET_KEYS: dict[str, tuple[str, ...]] = {
         "PreferenceTuning",
         "Embedding",
     ),
+    "streamed": (
+        "TextClassification",
+        "TokenClassification",
+        "CausalLM",
+        "InstructionTuning",
+        "Summarization",
+        "PreferenceTuning",
+        "Embedding",
+    ),
     "ignore": ("TabularClassification", "TabularRegression"),
 }
 """Keys of ``task.dataset`` that mean something for some tasks only, and for which."""
@@ -259,6 +268,9 @@ class Dataset(Section):
     max_length: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Tokens kept of each text; by default as many as 95 of 100 texts have, or beside
     `model.pretrained` as many as the longest has and the model takes."""
+    streamed: bool | None = None
+    """Whether a table is read in parts and its tokens stay on the disk, mapped into memory: for
+    one that does not fit. Only csv, jsonl and parquet files beside `model.pretrained`."""
     ignore: Columns = ()
     """Columns left out, such as row numbers."""
 

@@ -36,7 +36,9 @@ def fingerprint(uri: str, cells: Any, folder: Path) -> str:
     """Hash the data, the small files of the model, and the sizes and first bytes of its weights."""
     digest = hashlib.sha256()
     if Path(uri).is_file():
-        digest.update(Path(uri).read_bytes())
+        with Path(uri).open("rb") as data:
+            while block := data.read(1 << 24):
+                digest.update(block)
     elif cells is None:
         digest.update(uri.encode())
     else:

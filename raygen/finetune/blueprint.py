@@ -13,7 +13,7 @@ from raygen.finetune.ladder import check_memory
 from raygen.finetune.memory import Place, estimate_memory, setup_of
 from raygen.finetune.methods import METHODS, Method
 from raygen.finetune.placement import count_trained, method_lines
-from raygen.finetune.render import loader_fragments, render_program
+from raygen.finetune.render import loader_fragments, loader_name, render_program
 from raygen.finetune.tasks import FinetuningTask
 from raygen.fragments import link
 from raygen.source.blueprint import Changes
@@ -131,7 +131,7 @@ class PretrainedBlueprint:
         program: dict[str, Any] = {"__name__": "loader"}
         exec(compile(self.data_text, f"<loader of {self.spec.uri}>", "exec"), program)
         try:
-            arrays = program["load_data"]()
+            arrays = program[loader_name(self)]()
         except (OSError, ValueError, KeyError, TypeError) as error:
             told = f"{type(error).__name__}: {error}"
             raise DataError(f"cannot be read ({told})", where=self.spec.uri) from error

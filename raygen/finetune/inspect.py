@@ -20,6 +20,7 @@ from raygen.finetune.labels import find_classes
 from raygen.finetune.language import count_blocks
 from raygen.finetune.pretrained import find_model, load_tokenizer
 from raygen.finetune.rows import cut_test_rows, find_source, read_rows, row_fragments
+from raygen.finetune.sample import IN_PARTS, PART_ROWS, count_rows, sample_rows
 from raygen.finetune.tasks import FinetuningTask
 from raygen.finetune.tokens import MOST_COUNTED, kept_length, longest_row, padding
 
@@ -75,11 +76,22 @@ def inspect_finetuning(
     where = experiment.origin.where("model.pretrained")
     folder = find_model(str(experiment.model.pretrained), where=where)
     uri, reader = find_source(request, kind.files)
-    frame = read_rows(request, uri, reader)
+    streamed = bool(experiment.task.rows.streamed)
+
+    def labels_of(part: pd.DataFrame) -> pd.Series | None:
+        named = find_columns(request, kind.columns, part)
+        return part[named["TARGET"]] if task.targets != "none" else None
+
+    frame = (
+        sample_rows(request, uri, reader, labels_of)
+        if streamed
+        else read_rows(request, uri, reader)
+    )
     columns = find_columns(request, kind.columns, frame)
     splits = find_splits(request, frame, columns["TARGET"])
     pretrained = name_in_program(experiment.model.pretrained, folder)
     found: dict[str, Any] = {"DATA": uri, "PRETRAINED": pretrained, **columns, **splits}
+    found |= {"PART_ROWS": PART_ROWS} if streamed else {}
     train, test = cut_test_rows(request, found, frame, of_class=of_class)
     classes = _classes(request, task, columns["TARGET"], train, test)
     if classes:
@@ -104,15 +116,24 @@ def inspect_finetuning(
         longest = longest_row(anatomy, tokenizer, reserved)
         found["MAX_LENGTH"], cut = kept_length(request, lengths, longest)
     found |= kind.constants(replace(facts, max_length=found.get("MAX_LENGTH", 0)))
-    rows, test_rows = len(train), len(test)
-    if kind.packed:
+    rows, test_rows = sampled = len(train), len(test)
+    if streamed:
+        rows, test_rows = count_rows(request, found, reader, of_class=of_class)
+    if kind.packed:  # those of a sample stand for the others
         texts = (table[columns["TARGET"]].tolist() for table in (train, test))
-        rows, test_rows = (count_blocks(facts, each, found["MAX_LENGTH"]) for each in texts)
+        blocks = (count_blocks(facts, each, found["MAX_LENGTH"]) for each in texts)
+        share = rows / sampled[0], test_rows / sampled[1]
+        rows, test_rows = (round(n * part) for n, part in zip(blocks, share, strict=True))
     return FinetuningSpec(
         uri=uri,
         folder=folder,
         anatomy=anatomy,
-        fragments=(*task.fragments, reader, *row_fragments(found, of_class=of_class)),
+        fragments=(
+            *task.fragments,
+            *([IN_PARTS] if streamed else []),
+            reader,
+            *row_fragments(found, of_class=of_class),
+        ),
         constants=found,
         sha=fingerprint(uri, frame, folder),
         num_rows=rows,

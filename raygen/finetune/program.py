@@ -149,7 +149,9 @@ def train(
         # endregion
     optimizer, metrics, micro_batch = build_optimizer(model), {}, MICRO_BATCH
     start = load(model, optimizer, resume)[0] if resume else 0
-    lengths = row_lengths(x[rows])
+    chunks = np.array_split(rows, len(rows) // 10_000 + 1)  # they may lie on the disk
+    lengths = np.concatenate([row_lengths(x[chunk]) for chunk in chunks])
+    num_targets = sum(count_targets(y[chunk]) for chunk in chunks)
     for epoch in range(start, epochs):
         torch.manual_seed(SEED * 1_000_003 + epoch * WORLD_SIZE + RANK)
         batches = deal_batches(rows, lengths, epoch)
@@ -176,7 +178,7 @@ def train(
             # endregion
         if WORLD_SIZE > 1:
             dist.all_reduce(total)
-        metrics = {"epoch": epoch + 1, "train_loss": total.item() / count_targets(y[rows])}
+        metrics = {"epoch": epoch + 1, "train_loss": total.item() / num_targets}
         metrics |= evaluate(model, x[held_out], y[held_out], {}) if len(held_out) else {}
         report(metrics, partial(save, model, optimizer, epoch + 1, {}))
     return model, {}, metrics
@@ -303,7 +305,9 @@ def main() -> None:
         print_predictions(predict(model, read_inputs(args.predict), {}))
         return
     # endregion
+    # region loading
     x, y, x_test, y_test = load_data(args.data)
+    # endregion
     if args.cv:
         scores = [train(x, y, fold, epochs=args.epochs)[2][METRIC] for fold in range(FOLDS)]
         result = {"folds": scores, "mean": np.mean(scores), "std": np.std(scores, ddof=1)}

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from raygen.finetune.placement import method_lines
+from raygen.finetune.sample import IN_PARTS
 from raygen.fragments import Fragment
 from raygen.source.blueprint import Changes
 from raygen.source.candidate import Candidate, Source
@@ -94,6 +95,7 @@ def render_program(
         "adapter": _SAVE_ADAPTER if method.of_peft else "",
         "merge": f"{_MERGE.format(**parts)}\n\n\n" if method.merged else "",
         "metrics": functions(_METRICS, only=scored.__contains__) if scored else "",
+        "loading": f"x, y, x_test, y_test = {loader_name(blueprint)}(args.data)",
         "merging": _MERGING if method.merged else "",
         "saved": _SAVED.format(
             or_merge=" or args.merge" if method.merged else "",
@@ -107,6 +109,11 @@ def render_program(
         kept = (line for line in text.splitlines(keepends=True) if _USAGE_OF_MERGE not in line)
         text = "".join(kept)
     return Source(text)
+
+
+def loader_name(blueprint: PretrainedBlueprint) -> str:
+    """What loads the data: all at once, or in parts."""
+    return "load_in_parts" if IN_PARTS in blueprint.spec.fragments else "load_data"
 
 
 def loader_fragments(blueprint: PretrainedBlueprint) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,15 +59,28 @@ def read_rows(request: Request, uri: str, fragment: str) -> pd.DataFrame:
 
     program: dict[str, Any] = {"__name__": "loader"}
     exec(link([fragment], {}), program)
-    try:
-        with hub_access(uri) if fragment.endswith("frame_hub") else nullcontext():
-            frame: pd.DataFrame = program["read_frame"](uri)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        told_error = " ".join(str(error).split())[:300]
-        raise request.data_error(f"{uri} cannot be read: {told_error}") from error
+    with (
+        reading(request, uri),
+        hub_access(uri) if fragment.endswith("frame_hub") else nullcontext(),
+    ):
+        frame: pd.DataFrame = program["read_frame"](uri)
     if frame.empty:
         raise request.data_error(f"{uri} has no rows")
     return frame
+
+
+@contextmanager
+def reading(request: Request, uri: str) -> Iterator[None]:
+    """Turn what may go wrong while rows are read into a line for the user.
+
+    Raises:
+        DataError: Something did.
+    """
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        told_error = " ".join(str(error).split())[:300]
+        raise request.data_error(f"{uri} cannot be read: {told_error}") from error
 
 
 def row_fragments(constants: Mapping[str, Any], *, of_class: bool) -> tuple[str, ...]:
@@ -78,6 +91,17 @@ def row_fragments(constants: Mapping[str, Any], *, of_class: bool) -> tuple[str,
     name = "rows_of_split" if "TRAIN_SPLIT" in constants else "rows"
     where = f"{_ROWS}.{name}_dealt" if of_class else f"{_FRAGMENTS}.{name}_shuffled"
     return (where, *target)
+
+
+def cutter(
+    constants: Mapping[str, Any], *, of_class: bool
+) -> Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]:
+    """The program's own ``cut_test_rows``."""
+    program: dict[str, Any] = {"__name__": "loader"}
+    modules = [*row_fragments(constants, of_class=of_class), f"{_ROWS}.folds"]
+    exec(link(modules, constants), program)
+    cut: Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]] = program["cut_test_rows"]
+    return cut
 
 
 def cut_test_rows(
@@ -91,9 +115,7 @@ def cut_test_rows(
     values = dict(constants)
     if of_class:
         values["CLASSES"] = sorted(set(frame[constants["TARGET"]].dropna()), key=str)
-    program: dict[str, Any] = {"__name__": "loader"}
-    exec(link([*row_fragments(constants, of_class=of_class), f"{_ROWS}.folds"], values), program)
-    train, test = program["cut_test_rows"](frame)
+    train, test = cutter(values, of_class=of_class)(frame)
     for rows, name in ((train, "training"), (test, "test")):
         if not len(rows):
             raise request.data_error(f"has no {name} rows", must="some rows must have a target")

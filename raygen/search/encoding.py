@@ -149,8 +149,9 @@ class Axis:
             return domain.low
         if domain.log:
             between = math.exp(self._low + at * self._span)
-            between = round(between) if isinstance(domain, Int) else between
-            return min(max(between, domain.low), domain.high)
+            if isinstance(domain, Int):
+                return min(max(round(between), domain.low), domain.high)
+            return float(min(max(between, domain.low), domain.high))
         if self.size is None:
             between = domain.low + at * (domain.high - domain.low)
             return float(min(max(between, domain.low), domain.high))

@@ -35,7 +35,9 @@ def _domain(rng: np.random.Generator, *, choices: bool) -> Domain:
         case 0:
             return Float(low, low + float(rng.choice([1e-3, 1.0, 1e4])))
         case 1:
-            return Float(10.0 ** rng.integers(-6, 0), 10.0 ** rng.integers(0, 4), log=True)
+            return Float(
+                10.0 ** int(rng.integers(-6, 0)), 10.0 ** int(rng.integers(0, 4)), log=True
+            )
         case 2:
             return Float(0.5, 0.5 + 0.1 * int(rng.integers(1, 6)), step=0.1)
         case 3:

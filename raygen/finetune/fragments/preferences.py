@@ -44,7 +44,7 @@ def reference(x: np.ndarray) -> np.ndarray:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = AutoModelForCausalLM.from_pretrained(PRETRAINED, dtype=torch.float32).to(device).eval()
     order, outputs = np.argsort(row_lengths(x), kind="stable"), []
-    for part in np.array_split(order, math.ceil(len(x) / MICRO_BATCH)):
+    for part in np.array_split(order, math.ceil(len(x) / MICRO_BATCH) or 1):
         batch = {name: value.to(device) for name, value in to_batch(x[part]).items()}
         with torch.no_grad():
             outputs.append(predict_batch(model, batch).cpu().numpy())

@@ -30,5 +30,5 @@ def read_inputs(path: str) -> np.ndarray:
 def references(frame: pd.DataFrame) -> list[list[str]]:
     """The summaries of each row, as many as the row with most has; the first is learnt."""
     found = [[cell] if isinstance(cell, str) else list(cell) for cell in frame[TARGET]]
-    most = max(len(cell) for cell in found)
+    most = max((len(cell) for cell in found), default=1)
     return [cell + [""] * (most - len(cell)) for cell in found]

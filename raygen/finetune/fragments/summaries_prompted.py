@@ -12,5 +12,6 @@ def encode_summaries(
     documents: pd.Series, references: list[list[str]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Number the tokens: x (rows, MAX_LENGTH) and y (rows, references, MAX_LENGTH)."""
-    encoded = [encode_pairs(documents, each) for each in zip(*references, strict=True)]
+    answers = list(zip(*references, strict=True)) or [()]
+    encoded = [encode_pairs(documents, each) for each in answers]
     return encoded[0][0], np.stack([y for _, y in encoded], axis=1)

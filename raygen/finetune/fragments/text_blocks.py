@@ -36,8 +36,9 @@ def read_inputs(path: str) -> np.ndarray:
 def pack(frame: pd.DataFrame) -> np.ndarray:
     """Number the tokens of all texts, in blocks of MAX_LENGTH; -100 fills the last one."""
     tokenizer = AutoTokenizer.from_pretrained(PRETRAINED)
-    found = tokenizer(frame[TARGET].tolist(), add_special_tokens=False, verbose=False)["input_ids"]
-    tokens = [token for text in found for token in (*text, *BETWEEN)]
+    texts = frame[TARGET].tolist()
+    found = tokenizer(texts or [""], add_special_tokens=False, verbose=False)["input_ids"]
+    tokens = [token for text in found[: len(texts)] for token in (*text, *BETWEEN)]
     x = np.full((-(-len(tokens) // MAX_LENGTH), MAX_LENGTH), -100, np.int64)
     x.flat[: len(tokens)] = tokens
     return x

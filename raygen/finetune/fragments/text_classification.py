@@ -35,7 +35,7 @@ def encode(frame: pd.DataFrame) -> np.ndarray:
     tokenizer.pad_token_id, tokenizer.padding_side = PAD, "right"
     texts = frame[TEXT].fillna("").astype(str).tolist()
     kept = {"truncation": True, "padding": "max_length", "max_length": MAX_LENGTH}
-    return np.array(tokenizer(texts, **kept)["input_ids"], np.int32)
+    return np.array(tokenizer(texts or [""], **kept)["input_ids"][: len(texts)], np.int32)
 
 
 def row_lengths(x: np.ndarray) -> np.ndarray:

@@ -17,7 +17,8 @@ def encode_summaries(
     """Number the tokens: x (rows, MAX_LENGTH) and y (rows, references, NEW_TOKENS)."""
     tokenizer = AutoTokenizer.from_pretrained(PRETRAINED)
     x = np.full((len(documents), MAX_LENGTH), -100, np.int64)
-    y = np.full((len(documents), len(references[0]), NEW_TOKENS), -100, np.int64)
+    count = len(references[0]) if references else 1
+    y = np.full((len(documents), count, NEW_TOKENS), -100, np.int64)
     for row, document in enumerate(documents):
         tokens = tokenizer.encode(document, truncation=True, max_length=MAX_LENGTH)
         x[row, : len(tokens)] = tokens
