@@ -268,7 +268,7 @@ class Dataset(Section):
     max_length: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Tokens kept of each text; by default as many as 95 of 100 texts have, or beside
     `model.pretrained` as many as the longest has and the model takes."""
-    streamed: bool | None = None
+    streamed: bool = False
     """Whether a table is read in parts and its tokens stay on the disk, mapped into memory: for
     one that does not fit. Only csv, jsonl and parquet files beside `model.pretrained`."""
     ignore: Columns = ()

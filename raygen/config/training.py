@@ -115,7 +115,11 @@ FINETUNE_SETTINGS: Mapping[str, TrainingSetting] = {
     ),
     "max_grad_norm": TrainingSetting(1.0, "Longer gradients are cut to this norm.", above_low=True),
     "micro_batch": TrainingSetting(
-        32, "Rows that go through the model at a time, on each process.", low=1, whole=True
+        32,
+        "Rows that go through the model at a time, on each process; if it is not named, no more "
+        "than fit into the memory.",
+        low=1,
+        whole=True,
     ),
     "precision": TrainingSetting(
         "auto",

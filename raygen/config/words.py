@@ -72,7 +72,8 @@ def _allowed(annotation: Any, metadata: Sequence[Any]) -> str:
         return ("one of " if len(texts) > 1 else "") + listed(texts)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"a mapping with the keys {listed(annotation.model_fields)}"
-    kind = {int: "a whole number", float: "a number", str: "a text"}.get(annotation)
+    known = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    kind = known.get(annotation)
     if kind is None:
         kind = "a mapping" if get_origin(annotation) is dict else "a list"
     return kind + _bounds(metadata)

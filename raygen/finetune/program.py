@@ -69,9 +69,7 @@ if DEVICE.type == "cuda":
 GPU, CPU = DEVICE.type == "cuda", getattr(torch.cpu, "get_capabilities", dict[str, Any])()
 BF16 = torch.cuda.is_bf16_supported(False) if GPU else bool(CPU.get("avx512_bf16"))
 # endregion
-WHOLE = states.StateDictOptions(
-    full_state_dict=True, cpu_offload=True, ignore_frozen_params=True, strict=False
-)
+WHOLE = states.StateDictOptions(True, True, True, strict=False)  # on the CPU, what is trained
 torch.set_num_threads(THREADS)
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -149,16 +147,15 @@ def train(
         # endregion
     optimizer, metrics, micro_batch = build_optimizer(model), {}, MICRO_BATCH
     start = load(model, optimizer, resume)[0] if resume else 0
-    chunks = np.array_split(rows, len(rows) // 10_000 + 1)  # they may lie on the disk
-    lengths = np.concatenate([row_lengths(x[chunk]) for chunk in chunks])
-    num_targets = sum(count_targets(y[chunk]) for chunk in chunks)
+    # region counts
+    lengths, num_targets = row_lengths(x[rows]), count_targets(y[rows])
+    # endregion
     for epoch in range(start, epochs):
         torch.manual_seed(SEED * 1_000_003 + epoch * WORLD_SIZE + RANK)
         batches = deal_batches(rows, lengths, epoch)
         total = torch.zeros((), dtype=torch.float64, device=DEVICE)
         model.train()
-        told = tqdm(batches, f"epoch {epoch + 1}", mininterval=5, disable=RANK > 0)
-        for step, batch in enumerate(told):
+        for step, batch in enumerate(tqdm(batches, f"epoch {epoch + 1}", disable=RANK > 0)):
             settings = hyperparameters(epoch + (step + 0.5) / len(batches))
             for group in optimizer.param_groups:
                 group.update(lr=settings["learning_rate"], weight_decay=settings["weight_decay"])

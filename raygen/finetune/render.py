@@ -40,6 +40,11 @@ _SHARES = {
     "fsdp": "if WORLD_SIZE > 1:  # gradients are shared once they are whole\n"
     "    network.set_requires_gradient_sync(number == parts - 1)",
 }
+_COUNTS = "lengths, num_targets = row_lengths(x[rows]), count_targets(y[rows])"
+_COUNTS_OF_PARTS = """\
+parts = np.array_split(rows, len(rows) // PART_ROWS + 1)  # of rows that lie on the disk
+lengths = np.concatenate([row_lengths(x[part]) for part in parts])
+num_targets = sum(count_targets(y[part]) for part in parts)"""
 _SAVE_ADAPTER = """\
 if epoch == EPOCHS:
     model.save_pretrained(folder, state_dict=state["model"], save_embedding_layers=False)"""
@@ -95,6 +100,7 @@ def render_program(
         "adapter": _SAVE_ADAPTER if method.of_peft else "",
         "merge": f"{_MERGE.format(**parts)}\n\n\n" if method.merged else "",
         "metrics": functions(_METRICS, only=scored.__contains__) if scored else "",
+        "counts": _COUNTS_OF_PARTS if IN_PARTS in blueprint.spec.fragments else _COUNTS,
         "loading": f"x, y, x_test, y_test = {loader_name(blueprint)}(args.data)",
         "merging": _MERGING if method.merged else "",
         "saved": _SAVED.format(

@@ -56,9 +56,7 @@ if DEVICE.type == "cuda":
     torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
 GPU, CPU = DEVICE.type == "cuda", getattr(torch.cpu, "get_capabilities", dict[str, Any])()
 BF16 = torch.cuda.is_bf16_supported(False) if GPU else bool(CPU.get("avx512_bf16"))
-WHOLE = states.StateDictOptions(
-    full_state_dict=True, cpu_offload=True, ignore_frozen_params=True, strict=False
-)
+WHOLE = states.StateDictOptions(True, True, True, strict=False)  # on the CPU, what is trained
 torch.set_num_threads(THREADS)
 logging.set_verbosity_error()
 logging.disable_progress_bar()
@@ -84,7 +82,7 @@ def encode(frame: pd.DataFrame) -> np.ndarray:
     tokenizer.pad_token_id, tokenizer.padding_side = PAD, "right"
     texts = frame[TEXT].fillna("").astype(str).tolist()
     kept = {"truncation": True, "padding": "max_length", "max_length": MAX_LENGTH}
-    return np.array(tokenizer(texts, **kept)["input_ids"], np.int32)
+    return np.array(tokenizer(texts or [""], **kept)["input_ids"][: len(texts)], np.int32)
 
 
 def row_lengths(x: np.ndarray) -> np.ndarray:
@@ -217,14 +215,13 @@ def train(
         network = nn.parallel.DistributedDataParallel(model)
     optimizer, metrics, micro_batch = build_optimizer(model), {}, MICRO_BATCH
     start = load(model, optimizer, resume)[0] if resume else 0
-    lengths = row_lengths(x[rows])
+    lengths, num_targets = row_lengths(x[rows]), count_targets(y[rows])
     for epoch in range(start, epochs):
         torch.manual_seed(SEED * 1_000_003 + epoch * WORLD_SIZE + RANK)
         batches = deal_batches(rows, lengths, epoch)
         total = torch.zeros((), dtype=torch.float64, device=DEVICE)
         model.train()
-        told = tqdm(batches, f"epoch {epoch + 1}", mininterval=5, disable=RANK > 0)
-        for step, batch in enumerate(told):
+        for step, batch in enumerate(tqdm(batches, f"epoch {epoch + 1}", disable=RANK > 0)):
             settings = hyperparameters(epoch + (step + 0.5) / len(batches))
             for group in optimizer.param_groups:
                 group.update(lr=settings["learning_rate"], weight_decay=settings["weight_decay"])
@@ -242,7 +239,7 @@ def train(
             optimizer.step()
         if WORLD_SIZE > 1:
             dist.all_reduce(total)
-        metrics = {"epoch": epoch + 1, "train_loss": total.item() / count_targets(y[rows])}
+        metrics = {"epoch": epoch + 1, "train_loss": total.item() / num_targets}
         metrics |= evaluate(model, x[held_out], y[held_out], {}) if len(held_out) else {}
         report(metrics, partial(save, model, optimizer, epoch + 1, {}))
     return model, {}, metrics
