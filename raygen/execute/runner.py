@@ -18,6 +18,9 @@ from raygen.execute.child import train_job
 from raygen.execute.job import Job, Message
 from raygen.runs.records import State
 
+WAITING = ("OMP_WAIT_POLICY", "PASSIVE")
+"""Threads that wait for each other sleep: spinning ones take the cores from those waited for."""
+
 
 class JobRunner(ABC):
     """Runs a job at a time and hears what it says."""
@@ -64,6 +67,7 @@ class Runner(JobRunner):
         self._context.set_forkserver_preload([*preload, "raygen.execute.child"])
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)  # read by libraries when they are loaded
+        os.environ.setdefault(*WAITING)
         main = sys.modules["__main__"]
         # or each child would import Ray's default_worker.py anew, which takes a second
         main.__dict__.pop("__file__", None)

@@ -13,6 +13,10 @@ from typing import Any
 from raygen.errors import EnvironmentProblem
 
 
+class ContradictionError(Exception):
+    """The weights of a checkpoint have other shapes than its config says."""
+
+
 @dataclass(frozen=True)
 class Anatomy:
     """The parts of a model with the head of a task."""
@@ -81,11 +85,14 @@ def dissect(folder: Path, auto_class: str, **settings: Any) -> Anatomy:
 
     Raises:
         ValueError: The model has no head of this class.
+        ContradictionError: The weights are those of another config.
     """
     model, config = build_empty(folder, auto_class, **settings)
     from torch import nn
 
-    known = _fitting(checkpoint_shapes(folder), model)
+    shapes = checkpoint_shapes(folder)
+    _check_shapes(shapes, model)
+    known = _fitting(shapes, model)
     head = _missing(model, known) if known else _beside_base(model)
     modules = dict(model.named_modules())
     head = (*_poolers(modules, head), *head) if head else ()
@@ -129,6 +136,7 @@ def build_empty(folder: Path, auto_class: str, **settings: Any) -> tuple[Any, An
         raise EnvironmentProblem(
             f"{error.name} is not installed", remedy="type pip install 'raygen[torch,finetune]'"
         ) from None
+    transformers.utils.logging.set_verbosity_error()  # what matters is said by our own errors
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, **settings)
     with torch.device("meta"):
         return getattr(transformers, auto_class).from_config(config), config
@@ -160,6 +168,17 @@ def _poolers(modules: Mapping[str, Any], head: Sequence[str]) -> tuple[str, ...]
         and any(True for _ in module.parameters(recurse=False))
         and not _is_below(name, head)
     )
+
+
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]], model: Any) -> None:
+    """Refuse a checkpoint whose weights, heads apart, have other shapes than the model's."""
+    prefix = f"{model.base_model_prefix}."
+    for name, weight in model.named_parameters():
+        if name.startswith(prefix):
+            own = tuple(weight.shape)
+            stored = shapes.get(name, shapes.get(name.removeprefix(prefix), own))
+            if stored != own:
+                raise ContradictionError(f"{name} is {stored} among the weights, {own} by config")
 
 
 def _fitting(shapes: Mapping[str, tuple[int, ...]], model: Any) -> frozenset[str]:

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from raygen.errors import ConfigError
-from raygen.finetune.anatomy import Anatomy, dissect
+from raygen.errors import ConfigError, DataError
+from raygen.finetune.anatomy import Anatomy, ContradictionError, dissect
 
 
 def name_in_program(given: str | None, folder: Path) -> str:
@@ -19,10 +19,14 @@ def fit_head(folder: Path, auto_class: str, *, where: str, **settings: Any) -> A
     """Look at the model with the head of the task.
 
     Raises:
-        ConfigError: transformers has no such head for this kind of model.
+        ConfigError: transformers has no such head for this kind of model, or it cannot write.
+        DataError: Config and weights contradict each other.
     """
     try:
-        return dissect(folder, auto_class, **settings)
+        anatomy = dissect(folder, auto_class, **settings)
+    except ContradictionError as error:
+        must = "config.json and the weights must be of one model"
+        raise DataError(str(error), where=where, must=must) from None
     except ValueError as error:
         raise ConfigError(
             f"transformers has no {auto_class} of this model",
@@ -30,6 +34,24 @@ def fit_head(folder: Path, auto_class: str, *, where: str, **settings: Any) -> A
             must="the model must be of a kind that has the head of the task",
             remedy=" ".join(str(error).split())[:200],
         ) from None
+    if auto_class == "AutoModelForCausalLM" and _reads_only(folder):
+        raise ConfigError(
+            f"a {anatomy.kind} model given",
+            where=where,
+            must="the model must be one that writes, and this one fills gaps of texts",
+            remedy="take a decoder, such as HuggingFaceTB/SmolLM2-135M",
+        )
+    return anatomy
+
+
+def _reads_only(folder: Path) -> bool:
+    """Whether a model sees both sides of a word, although transformers gives it a head to write."""
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    writes = config.is_encoder_decoder or getattr(config, "is_decoder", False)
+    return config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not writes
 
 
 def fingerprint(uri: str, cells: Any, folder: Path) -> str:

@@ -51,6 +51,56 @@ def find_columns(
     return found | {"TARGET": found[columns[-1].key.upper()]}
 
 
+def check_tags(request: Request, frame: pd.DataFrame, tokens: str, tags: str) -> None:
+    """Refuse rows with more or fewer tags than words.
+
+    Raises:
+        DataError: There is one; it is named.
+    """
+    for row, (words, given) in enumerate(zip(frame[tokens], frame[tags], strict=True)):
+        if _is_list(words) and _is_list(given) and len(words) != len(given):
+            raise request.data_error(
+                f"row {row} has {len(words)} words and {len(given)} tags",
+                key="task.dataset.tags",
+                must="each word must have a tag",
+            )
+
+
+def tell_empty(
+    request: Request,
+    columns: tuple[Column, ...],
+    names: Mapping[str, str],
+    cells: Mapping[str, list[Any]],
+) -> str:
+    """Say how many texts are empty; nothing if none is.
+
+    Raises:
+        DataError: All of a column are.
+    """
+    told = []
+    for column in columns:
+        given = cells.get(column.key, [])
+        if column.holds not in ("text", "texts") or not given:
+            continue
+        empty = sum(not _has_text(cell) for cell in given)
+        if empty == len(given):
+            raise request.data_error(
+                f"column {names[column.key.upper()]!r} is empty in every row",
+                key=f"task.dataset.{column.key}",
+                must="there must be texts to learn from",
+            )
+        if empty:
+            told.append(f"{empty} of {len(given)} cells of {names[column.key.upper()]} are empty")
+    return "; ".join(told)
+
+
+def _has_text(cell: Any) -> bool:
+    """Whether a cell says anything: a text, a number, or one of a list of texts."""
+    if _is_list(cell):
+        return any(_has_text(each) for each in cell)
+    return cell is not None and cell == cell and bool(str(cell).strip())
+
+
 def _find(request: Request, column: Column, frame: pd.DataFrame) -> str:
     given, names = getattr(request.dataset, column.key), [str(name) for name in frame.columns]
     if given:

@@ -14,7 +14,7 @@ from raygen.data.spec import DataSpec
 from raygen.errors import DataError
 from raygen.finetune.base_model import fingerprint, fit_head, name_in_program
 from raygen.finetune.inspect import FinetuningSpec
-from raygen.finetune.pretrained import find_model
+from raygen.finetune.pretrained import check_weights, find_model
 from raygen.finetune.tasks import FinetuningTask
 
 
@@ -37,6 +37,7 @@ def inspect_images(
     """
     where = experiment.origin.where("model.pretrained")
     folder = find_model(str(experiment.model.pretrained), where=where)
+    check_weights(str(experiment.model.pretrained), where=where)
     seen = _seen(folder, where)
     data = _data(experiment, max(seen["SIZE"]))
     anatomy = fit_head(folder, task.auto_class, where=where, num_labels=len(data.classes))

@@ -13,12 +13,12 @@ from raygen.config.schema import Experiment
 from raygen.data.request import Request
 from raygen.finetune.anatomy import Anatomy
 from raygen.finetune.base_model import fingerprint, fit_head, name_in_program
-from raygen.finetune.columns import find_columns
+from raygen.finetune.columns import check_tags, find_columns, tell_empty
 from raygen.finetune.facts import Facts
 from raygen.finetune.input_kinds import KINDS, InputKind
 from raygen.finetune.labels import find_classes
 from raygen.finetune.language import count_blocks
-from raygen.finetune.pretrained import find_model, load_tokenizer
+from raygen.finetune.pretrained import check_weights, find_model, load_tokenizer
 from raygen.finetune.rows import cut_test_rows, find_source, read_rows, row_fragments
 from raygen.finetune.sample import IN_PARTS, PART_ROWS, count_rows, sample_rows
 from raygen.finetune.tasks import FinetuningTask
@@ -75,6 +75,7 @@ def inspect_finetuning(
     )
     where = experiment.origin.where("model.pretrained")
     folder = find_model(str(experiment.model.pretrained), where=where)
+    check_weights(str(experiment.model.pretrained), where=where)
     uri, reader = find_source(request, kind.files)
     streamed = bool(experiment.task.rows.streamed)
 
@@ -93,6 +94,8 @@ def inspect_finetuning(
     found: dict[str, Any] = {"DATA": uri, "PRETRAINED": pretrained, **columns, **splits}
     found |= {"PART_ROWS": PART_ROWS} if streamed else {}
     train, test = cut_test_rows(request, found, frame, of_class=of_class)
+    if task.targets == "tags":
+        check_tags(request, frame, columns["TOKENS"], columns["TARGET"])
     classes = _classes(request, task, columns["TARGET"], train, test)
     if classes:
         found["CLASSES"] = list(classes)
@@ -108,7 +111,7 @@ def inspect_finetuning(
         columns=columns,
         cells=_cells(kind, columns, [train, test]),
     )
-    cut = ""
+    told, cut = tell_empty(request, kind.columns, columns, facts.cells), ""
     if kind.lengths is not None:
         tokenizer = load_tokenizer(folder, where=where)
         found["PAD"] = padding(tokenizer)
@@ -139,7 +142,7 @@ def inspect_finetuning(
         num_rows=rows,
         num_test_rows=test_rows,
         classes=classes,
-        cut=cut,
+        cut="; ".join(part for part in (cut, told) if part),
     )
 
 

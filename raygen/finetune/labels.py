@@ -27,6 +27,12 @@ def find_classes(
         DataError: Training lacks a label of the test, there is one only, or they are no labels.
     """
     known, asked = (_labels(rows[column], tags=tags) for rows in (train, test))
+    if wrong := [label for label in known if not isinstance(label, (str, int))]:
+        raise request.data_error(
+            f"column {column!r} holds {wrong[0]!r}",
+            key=f"task.dataset.{key}",
+            must="labels must be whole numbers or texts",
+        )
     if unknown := asked - known:
         raise request.data_error(
             f"the test rows have {told(sorted(unknown, key=str))}, which no training row has",
@@ -36,9 +42,6 @@ def find_classes(
     if len(known) < 2:
         problem = f"all training rows have the label {next(iter(known))!r}"
         raise request.data_error(problem, must="there must be at least two")
-    if not all(isinstance(label, (str, int)) for label in known):
-        problem = f"column {column!r} holds {next(iter(known))!r}"
-        raise request.data_error(problem, must="labels must be whole numbers or texts")
     if tags and not any(str(tag).startswith("B-") for tag in known):
         raise request.data_error(
             f"column {column!r} holds the tags {told(sorted(known, key=str))}",

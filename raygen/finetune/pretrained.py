@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,52 @@ def find_model(name: str, *, where: str) -> Path:
         must = "its config.json must have a model_type"
         raise DataError(f"{name} is not a model of transformers", where=where, must=must)
     return folder
+
+
+def check_weights(name: str, *, where: str) -> None:
+    """Refuse a local model whose weights are missing or cut off; those of the hub come later.
+
+    Raises:
+        DataError: So it is.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        return
+    files = sorted(folder.glob("*.safetensors"))
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
+        lost = sorted(shards - {file.name for file in files})
+        if lost:
+            must = f"{index.name} lists {len(shards)} files of weights"
+            raise DataError(f"{name} has no {lost[0]}", where=where, must=must)
+    if not files and not list(folder.glob("pytorch_model*.bin")):
+        raise DataError(
+            f"{name} has no weights",
+            where=where,
+            must="there must be model.safetensors beside config.json",
+            remedy="write it there by model.save_pretrained(FOLDER)",
+        )
+    for file in files:
+        _check_length(file, where)
+
+
+def _check_length(file: Path, where: str) -> None:
+    """Compare a file's length with what its header says."""
+    length, said = file.stat().st_size, -1
+    with file.open("rb") as opened, suppress(ValueError, KeyError, TypeError, struct.error):
+        (size,) = struct.unpack("<Q", opened.read(8))
+        header = json.loads(opened.read(min(size, length)))
+        header.pop("__metadata__", None)
+        said = 8 + size + max((each["data_offsets"][1] for each in header.values()), default=0)
+    if said != length:
+        told = f"its header says {said}" if said >= 0 else "its header is cut off"
+        raise DataError(
+            f"{file} has {length} bytes, and {told}",
+            where=where,
+            must="it must be a whole file of safetensors",
+            remedy="copy or download it again",
+        )
 
 
 def load_tokenizer(folder: Path, *, where: str, fast: bool = True) -> Any:

@@ -31,6 +31,13 @@ def kept_length(request: Request, lengths: Sequence[int], longest: int) -> tuple
         ConfigError: More are asked for than the model takes.
     """
     given = request.dataset.max_length
+    if longest < 2:
+        raise request.config_error(
+            f"the tokens of the method leave {max(0, longest)} for texts",
+            key="model.method",
+            must="fewer must be taken than the model has room for",
+            remedy="lower its setting tokens",
+        )
     if given is not None and given > longest:
         raise request.config_error(
             f"{given} given",
@@ -41,5 +48,6 @@ def kept_length(request: Request, lengths: Sequence[int], longest: int) -> tuple
     count = sum(length > kept for length in lengths)
     if not count:
         return kept, ""
-    share = f"{count} of {len(lengths)} texts ({100 * count / len(lengths):.2g} %)"
+    percent = 100 * count / len(lengths)
+    share = f"{count} of {len(lengths)} texts ({percent:{'.0f' if percent >= 10 else '.2g'}} %)"
     return kept, f"{share} are longer than {kept} tokens, the longest {max(lengths)}: they are cut"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from tiny import planned, write_config
+from transformers import AutoTokenizer
 
 from raygen.errors import RaygenError
 from raygen.search.compatibility import mutable_parameters
@@ -45,6 +48,117 @@ def test_model_without_a_tokenizer_is_refused(folder: Path, model: Path) -> None
     shutil.copytree(model, bare, ignore=shutil.ignore_patterns("tokenizer*"))
 
     assert "has no tokenizer" in refused(write_config(folder, bare))
+
+
+def lose(folder: Path) -> None:
+    """Take the weights away."""
+    (folder / "model.safetensors").unlink()
+
+
+def cut_short(folder: Path) -> None:
+    """Leave half of the weights, as a broken copy does."""
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+
+
+def cut_the_header(folder: Path) -> None:
+    """Leave a few bytes of the weights."""
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+
+
+def list_a_shard(folder: Path) -> None:
+    """Name a file of weights that is not there."""
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-00002.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def widen(folder: Path) -> None:
+    """Say that the model is of another size than its weights."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lose, "has no weights; there must be model.safetensors"),
+        (cut_short, "bytes, and its header says"),
+        (cut_the_header, "bytes, and its header is cut off"),
+        (list_a_shard, "has no model-00002.safetensors"),
+        (widen, "is (64, 32) among the weights, (48, 32) by config"),
+    ],
+)
+def test_spoilt_weights_are_refused(
+    folder: Path, model: Path, spoil: Callable[[Path], None], told: str
+) -> None:
+    """Before any training, since loading them would fail in each trial anew."""
+    spoilt = folder / "spoilt"
+    shutil.copytree(model, spoilt)
+    spoil(spoilt)
+
+    assert told in refused(write_config(folder, spoilt))
+
+
+def test_an_encoder_is_no_writer(folder: Path, model: Path) -> None:
+    """A model that fills gaps has a head to write with in transformers, and cannot write."""
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.eos_token = "[SEP]"
+    tokenizer.save_pretrained(folder / "bert")
+    for file in ("config.json", "model.safetensors"):
+        shutil.copy(model / file, folder / "bert" / file)
+    frame = pd.DataFrame({"text": ["the good film was fine"] * 200})
+    frame.to_parquet(folder / "texts.parquet")
+    task = {"name": "CausalLM", "dataset": {"path": str(folder / "texts.parquet")}}
+
+    told = refused(write_config(folder, folder / "bert", task=task))
+
+    assert "a bert model given; the model must be one that writes" in told
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "told"),
+    [
+        ("label", [0.25, 0.5], "labels must be whole numbers or texts"),
+        ("text", ["", " "], "column 'text' is empty in every row"),
+        ("label", [1, 1], "all training rows have the label 1"),
+    ],
+)
+def test_columns_that_teach_nothing_are_refused(
+    folder: Path, model: Path, column: str, cells: list[Any], told: str
+) -> None:
+    """Fractions for labels, one label alone, and no text at all."""
+    frame = pd.read_parquet(folder / "texts.parquet")
+    frame[column] = (cells * len(frame))[: len(frame)]
+    frame.to_parquet(folder / "texts.parquet")
+
+    assert told in refused(write_config(folder, model))
+
+
+def test_empty_texts_are_counted(folder: Path, model: Path) -> None:
+    """They are no reason to refuse the others, and are told."""
+    frame = pd.read_parquet(folder / "texts.parquet")
+    frame.loc[frame.index[:3], "text"] = [None, "", "  "]
+    frame.to_parquet(folder / "texts.parquet")
+
+    assert "3 of 60 cells of text are empty" in planned(write_config(folder, model)).told()
+
+
+def test_each_word_has_a_tag(folder: Path, model: Path) -> None:
+    """A row with more words than tags is named."""
+    frame = pd.read_parquet(folder / "tagged.parquet")
+    frame.at[7, "tags"] = list(frame.at[7, "tags"])[:-1]
+    frame.to_parquet(folder / "tagged.parquet")
+    task = {"name": "TokenClassification", "dataset": {"path": str(folder / "tagged.parquet")}}
+
+    assert "row 7 has" in refused(write_config(folder, model, task=task))
+
+
+def test_virtual_tokens_leave_room_for_texts(folder: Path, model: Path) -> None:
+    """A prompt as long as the model is refused."""
+    section = {"pretrained": str(model), "method": "prompt", "prompt": {"tokens": 64}}
+
+    assert "leave 0 for texts" in refused(write_config(folder, model, model=section))
 
 
 def test_model_without_a_head_for_the_task_is_refused(folder: Path, model: Path) -> None:
