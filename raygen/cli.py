@@ -13,9 +13,8 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import typer
 
-from raygen import __version__
+from raygen import __version__, cluster_verbs, verbs
 from raygen.errors import ConfigError, RaygenError
-from raygen.verbs import add_to
 
 if TYPE_CHECKING:
     from raygen.pipeline import Result
@@ -120,7 +119,8 @@ def show(
         _show_searched(paths, as_json)
 
 
-add_to(app)
+verbs.add_to(app)
+cluster_verbs.add_to(app)
 
 
 @app.command()

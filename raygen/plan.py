@@ -69,6 +69,7 @@ def plan_run(
     output: str | None = None,
     run_dir: str | None = None,
     emits: bool = True,
+    here: bool = True,
 ) -> Plan:
     """Read a config and check all of it that needs no training; nothing is written.
 
@@ -78,6 +79,7 @@ def plan_run(
         output: Takes the place of the YAML's ``output``.
         run_dir: Takes the place of ``runs/<name>``.
         emits: Whether the run will write the output, which is then checked too.
+        here: Whether this machine will train, and must have room for it.
 
     Raises:
         RaygenError: Something cannot be; the message says where, what must hold and what to type.
@@ -85,7 +87,7 @@ def plan_run(
     experiment = load_experiment(config, overrides)
     kind = kind_of(experiment)
     objectives, space = kind.objectives(experiment), kind.space(experiment)
-    _check_resources(experiment)
+    _check_resources(experiment, here=here)
     check_search(experiment, space, objectives)
     blueprint, task = kind.blueprint(experiment, objectives, space)
     check_checkpoints(experiment, can_resume=blueprint.can_resume)
@@ -114,7 +116,7 @@ def _name_of(space: Space) -> str:
     return space.origin.file if space.name.endswith((".yaml", ".yml")) else space.name
 
 
-def _check_resources(experiment: Experiment) -> None:
+def _check_resources(experiment: Experiment, *, here: bool) -> None:
     """Refuse on this machine what it cannot hold; a cluster is asked when it is connected to.
 
     Raises:
@@ -122,7 +124,7 @@ def _check_resources(experiment: Experiment) -> None:
         EnvironmentProblem: A trial needs more than there is.
     """
     _check_group(experiment)
-    if os.environ.get("RAY_ADDRESS"):
+    if not here or os.environ.get("RAY_ADDRESS"):
         return
     resources, where = experiment.resources, experiment.origin.where
     workers, cpus, gpus = resources.workers[0], count_cpus(), count_gpus()

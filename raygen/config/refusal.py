@@ -12,18 +12,24 @@ from raygen.config.schema import Conflict, Experiment, format_duration, section_
 from raygen.config.words import allowed, did_you_mean, listed, options, show
 from raygen.errors import ConfigError
 
-_ROOT: type[BaseModel] = Experiment
 
+def refusal(
+    error: ValidationError, origin: Origin, root: type[BaseModel] = Experiment
+) -> ConfigError:
+    """Turn pydantic's list of errors into one line about the first that matters.
 
-def refusal(error: ValidationError, origin: Origin) -> ConfigError:
-    """Turn pydantic's list of errors into one line about the first that matters."""
+    Args:
+        error: What pydantic raised.
+        origin: Where the keys stand.
+        root: What the document holds.
+    """
     order = {"extra_forbidden": 0, "missing": 2}
     found = error.errors(include_url=False)
     first = min(found, key=lambda each: order.get(each["type"], 1))
-    path, section, field = _locate(first["loc"])
+    path, section, field = _locate(first["loc"], root)
     given = first.get("input")
     if first["type"] == "extra_forbidden":
-        return _unknown_key(str(first["loc"][-1]), path, section, origin)
+        return _unknown_key(str(first["loc"][-1]), path, section, origin, root)
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, Conflict):
         where = origin.where(join(path, cause.key))
@@ -41,10 +47,10 @@ def refusal(error: ValidationError, origin: Origin) -> ConfigError:
 
 
 def _locate(
-    location: Sequence[str | int],
+    location: Sequence[str | int], root: type[BaseModel]
 ) -> tuple[str, type[BaseModel], FieldInfo | None]:
     """Find the path, the section and the field of an error; pydantic's own marks are left out."""
-    path, section, field = "", _ROOT, None
+    path, section, field = "", root, None
     below: type[BaseModel] | None = section
     for part in location:
         if below is not None and isinstance(part, str) and part in below.model_fields:
@@ -56,9 +62,11 @@ def _locate(
     return path, below or section, field
 
 
-def _unknown_key(key: str, path: str, section: type[BaseModel], origin: Origin) -> ConfigError:
+def _unknown_key(
+    key: str, path: str, section: type[BaseModel], origin: Origin, root: type[BaseModel]
+) -> ConfigError:
     known = section.model_fields
-    homes = _homes(key)  # a known key in the wrong place is worth more than a near miss
+    homes = _homes(key, root)  # a known key in the wrong place is worth more than a near miss
     remedy = f"write it as `{homes[0]}`" if homes else did_you_mean(key, known)
     return ConfigError(
         "unknown key",
@@ -68,10 +76,10 @@ def _unknown_key(key: str, path: str, section: type[BaseModel], origin: Origin) 
     )
 
 
-def _homes(key: str) -> list[str]:
+def _homes(key: str, root: type[BaseModel]) -> list[str]:
     """List the paths at which a key is known."""
     found: list[str] = []
-    waiting: list[tuple[str, type[BaseModel]]] = [("", _ROOT)]
+    waiting: list[tuple[str, type[BaseModel]]] = [("", root)]
     while waiting:
         path, section = waiting.pop(0)
         for name, field in section.model_fields.items():

@@ -98,6 +98,21 @@ class RunPaths:
         return self.folder / "best"
 
     @property
+    def ticket(self) -> Path:
+        """Where the run was submitted to."""
+        return self.folder / "launch" / "ticket.json"
+
+    @property
+    def batch_script(self) -> Path:
+        """What Slurm runs."""
+        return self.folder / "launch" / "job.sh"
+
+    @property
+    def batch_log(self) -> Path:
+        """What it prints."""
+        return self.folder / "launch" / "log.txt"
+
+    @property
     def tune(self) -> Path:
         """Scratch space of Ray Tune; nothing is ever read back from it."""
         return self.folder / ".tune"

@@ -1,0 +1,1 @@
+"""How does a run get onto a cluster, and how does one hear of it there?"""

@@ -1,0 +1,35 @@
+"""Runs the programs of a cluster: lists of words, never through a shell."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from raygen.errors import EnvironmentProblem
+
+_PATIENCE_S = 60.0
+
+
+def run_command(words: Sequence[str], text: str | None = None) -> str:
+    """What a program prints that is given a text to read.
+
+    Raises:
+        EnvironmentProblem: It is not there, fails, or does not answer.
+    """
+    program = words[0]
+    try:
+        done = subprocess.run(
+            words, input=text, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        )
+    except FileNotFoundError:
+        raise EnvironmentProblem(
+            f"there is no program {program} here",
+            must="this must be a node from where jobs are submitted",
+            remedy="log in to the cluster first",
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise EnvironmentProblem(f"{program} does not answer in {_PATIENCE_S:g} s") from None
+    if done.returncode:
+        told = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        raise EnvironmentProblem(f"{program} fails: {told[-1][:300]}")
+    return done.stdout

@@ -1,0 +1,100 @@
+"""What is the batch script of a run on Slurm? Text out of data; nothing is started here."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from raygen.launch.cluster_file import Slurm
+
+_BODY = """\
+set -euo pipefail
+{setup}
+cd {folder}
+export RAY_USAGE_STATS_ENABLED=0 RAY_AUTH_MODE=token
+RAY_AUTH_TOKEN=$({python} -c 'import secrets; print(secrets.token_hex(32))')
+export RAY_AUTH_TOKEN  # srun hands it to every node; it is in no file and on no command line
+
+nodes=($(scontrol show hostnames "$SLURM_JOB_NODELIST"))
+on() {{ srun --overlap --nodes=1 --ntasks=1 --nodelist="$1" "${{@:2}}"; }}
+address_of() {{ on "$1" {python} -m raygen.launch.own_address; }}
+port=$((20000 + SLURM_JOB_ID % 10000))
+head=$(address_of "${{nodes[0]}}")
+
+on "${{nodes[0]}}" {python} -m ray.scripts.scripts start --head --node-ip-address="$head" \\
+    --port="$port" {resources} --include-dashboard=false --block &
+export RAY_ADDRESS="$head:$port"
+{python} -m raygen.launch.wait_for_nodes 1
+for node in "${{nodes[@]:1}}"; do
+    on "$node" {python} -m ray.scripts.scripts start --address="$RAY_ADDRESS" \\
+        --node-ip-address="$(address_of "$node")" {resources} --block &
+done
+{python} -m raygen.launch.wait_for_nodes "${{#nodes[@]}}"
+
+# a notice of Slurm's becomes one for the run: it keeps all that is done, and ends
+{command} &
+run=$!
+trap 'kill -TERM "$run"' TERM
+code=0
+wait "$run" || code=$?
+while kill -0 "$run" 2>/dev/null; do
+    code=0
+    wait "$run" || code=$?
+done
+exit "$code"
+"""
+
+
+def batch_script(
+    cluster: Slurm, command: Sequence[str], *, name: str, folder: Path, log: Path
+) -> str:
+    """Write the script that sbatch takes.
+
+    It starts Ray on all nodes with a token of its own, waits until they are there, and runs the
+    command. A job that is queued again runs the same command, which goes on where it was.
+
+    Args:
+        cluster: What the job asks for.
+        command: What runs on the first node, as a list of words.
+        name: Of the job.
+        folder: Where it runs; a shared one.
+        log: What it prints.
+    """
+    asked = {
+        "job-name": f"raygen-{name}",
+        "nodes": cluster.nodes,
+        "ntasks-per-node": 1,
+        "cpus-per-task": cluster.cpus_per_node,
+        "gpus-per-node": cluster.gpus_per_node or None,
+        "mem": None
+        if cluster.memory_gb_per_node is None
+        else f"{math.ceil(cluster.memory_gb_per_node * 1e9 / 2**20)}M",
+        "time": None if cluster.time_limit is None else math.ceil(cluster.time_limit / 60),
+        "partition": cluster.partition,
+        "account": cluster.account,
+        "signal": f"B:TERM@{round(cluster.notice)}",
+        "open-mode": "append",
+        "output": log,
+        **cluster.options,
+    }
+    lines = [f"#SBATCH --{key}={_word(value)}" for key, value in asked.items() if value is not None]
+    lines.append("#SBATCH --requeue" if cluster.requeue else "#SBATCH --no-requeue")
+    body = _BODY.format(
+        setup="\n".join(cluster.setup),
+        folder=shlex.quote(str(folder)),
+        python=shlex.quote(cluster.python),
+        resources=f"--num-cpus={cluster.cpus_per_node} --num-gpus={cluster.gpus_per_node} "
+        "--dashboard-agent-listen-port=0",  # nodes may be shared with others
+        command=shlex.join(command),
+    )
+    return "\n".join(["#!/usr/bin/env bash", *lines, body])
+
+
+def _word(value: object) -> str:
+    """A value of an option; sbatch reads quotes, and % as a pattern."""
+    text = str(value)
+    if not set(text) & set(" \t\"'\\#"):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

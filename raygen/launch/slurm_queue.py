@@ -1,0 +1,76 @@
+"""How are jobs put into Slurm's queue, asked for, and taken out?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from raygen.errors import EnvironmentProblem
+from raygen.launch.commands import run_command
+
+REASONS: Mapping[str, str] = {
+    "Resources": "it waits for nodes that are in use",
+    "Priority": "jobs of a higher priority are before it",
+    "Dependency": "it waits for another job",
+    "BeginTime": "it was queued again a moment ago, and begins soon",
+    "ReqNodeNotAvail": "nodes that it asks for are down or reserved; `sinfo` names them",
+    "PartitionTimeLimit": "its time_limit is above that of the partition; lower it and resubmit",
+    "PartitionNodeLimit": "it asks for more nodes than the partition has; lower nodes and resubmit",
+    "QOSMaxJobsPerUserLimit": "you have as many jobs running as you may",
+    "AssocGrpCpuLimit": "your account has as many CPUs as it may",
+    "JobHeldUser": "it is held; type scontrol release JOB",
+}
+"""Slurm's words for why a job waits, in words that say what would change it."""
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What Slurm says of a job."""
+
+    state: str
+    """In its words: PENDING, RUNNING, COMPLETED, FAILED, ...; GONE if it knows it no more."""
+    reason: str = ""
+    """Why it waits."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        waits = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED")
+        return self.state not in waits
+
+    def told(self) -> str:
+        """For the user."""
+        if self.state != "PENDING":
+            return self.state.lower()
+        return f"waiting: {REASONS.get(self.reason, self.reason or 'Slurm has not said why yet')}"
+
+
+def submit(script: str) -> str:
+    """Queue the text of a batch script; returns the number of its job.
+
+    Raises:
+        EnvironmentProblem: Slurm does not take it.
+    """
+    return run_command(["sbatch", "--parsable"], script).strip().partition(";")[0]
+
+
+def state_of(job: str) -> JobState:
+    """What Slurm says of a job."""
+    try:
+        line = run_command(["squeue", "--noheader", "--format=%T|%r", f"--jobs={job}"]).strip()
+    except EnvironmentProblem as error:
+        if "Invalid job id" not in str(error):
+            raise
+        line = ""
+    if line:
+        state, _, reason = line.splitlines()[0].partition("|")
+        return JobState(state, "" if reason == "None" else reason.partition(",")[0])
+    return JobState("GONE")
+
+
+def stop(job: str) -> None:
+    """Tell a job to keep what is done and end; one that has not begun is taken out."""
+    if state_of(job).state == "PENDING":
+        run_command(["scancel", job])
+    else:
+        run_command(["scancel", "--batch", "--signal=TERM", job])

@@ -1,0 +1,66 @@
+"""Is a cluster file read, and is what can never run there refused at once?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from raygen.config.schema import Resources
+from raygen.errors import ConfigError, EnvironmentProblem
+from raygen.launch.cluster_file import Slurm, check_fits, read_cluster
+
+SHIPPED = Path(__file__).resolve().parents[2] / "cluster"
+
+
+def test_shipped_file_is_read() -> None:
+    """cluster/slurm.yaml says what its comments say."""
+    cluster, _ = read_cluster(SHIPPED / "slurm.yaml")
+
+    assert (cluster.nodes, cluster.time_limit, cluster.notice) == (2, 12 * 3600, 90)
+    assert cluster.requeue
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("slurm: {node: 2}", r"cluster.yaml:1: slurm.node: unknown key; .*did you mean `nodes`"),
+        ("slurm: {nodes: 0}", r"slurm.nodes: 0 given; it must be a whole number of at least 1"),
+        ("slurm: {time_limit: soon}", r"slurm.time_limit: 'soon' given; it must be a duration"),
+        ("slurm: {}\nextra: 1", r"cluster.yaml:2: extra: unknown key"),
+        ("provider: {type: aws}", r"cluster.yaml: no section `slurm`"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    """One line: file, line, key, what must hold."""
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError, match=told) as caught:
+        read_cluster(path)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("resources", "fits"),
+    [
+        (Resources(cpus_per_trial=4), True),
+        (Resources(cpus_per_trial=5), False),
+        (Resources(gpus_per_trial=0.25), True),
+        (Resources(gpus_per_trial=2), False),
+        (Resources(workers_per_trial=4, cpus_per_worker=2), True),
+        (Resources(workers_per_trial=5, cpus_per_worker=2), False),
+        (Resources(workers_per_trial=(2, 9), gpus_per_worker=1), True),
+        (Resources(workers_per_trial=(3, 9), gpus_per_worker=1), False),
+    ],
+)
+def test_trials_that_no_node_can_hold_are_refused(resources: Resources, fits: bool) -> None:
+    """Two nodes of 4 CPUs and a GPU: workers may lie on both, the CPUs of one may not."""
+    cluster = Slurm(nodes=2, cpus_per_node=4, gpus_per_node=1)
+
+    if fits:
+        check_fits(cluster, resources, where="slurm.yaml")
+        return
+    with pytest.raises(EnvironmentProblem, match=r"slurm\.yaml: a trial wants .* have room for"):
+        check_fits(cluster, resources, where="slurm.yaml")

@@ -1,0 +1,88 @@
+"""Does a run get onto Slurm, and can one hear of it, stop it, and submit it again?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fake_slurm import FakeSlurm
+
+Raygen = Callable[..., tuple[int, str]]
+SUBMIT = ("submit", "config.yaml", "--cluster", "slurm.yaml")
+
+
+def test_a_run_is_submitted_asked_for_and_stopped(
+    slurm: FakeSlurm, place: Path, raygen: Raygen
+) -> None:
+    """Waiting is explained, a second submission is refused, and stop lets it keep what is done."""
+    assert raygen(*SUBMIT)[0] == 0
+    assert "waiting: jobs of a higher priority are before it" in raygen("status", "runs/digits")[1]
+
+    code, told = raygen(*SUBMIT)
+    assert code == 2
+    assert "job 1 is at it" in told
+
+    slurm.set("1", "RUNNING")
+    assert "job 1: running" in raygen("status", "runs/digits")[1]
+    raygen("stop", "runs/digits")
+    assert slurm.jobs["1"]["signals"] == [["--batch", "--signal=TERM"]]
+
+    slurm.set("1", "COMPLETED")
+    assert "job 1: gone" in raygen("status", "runs/digits")[1]
+    assert "is over already" in raygen("stop", "runs/digits")[1]
+    assert raygen(*SUBMIT)[0] == 0
+    assert json.loads((place / "runs/digits/launch/ticket.json").read_text())["job"] == "2"
+
+
+def test_a_run_that_waits_is_taken_out(slurm: FakeSlurm, place: Path, raygen: Raygen) -> None:
+    """There is nothing to keep of a job that has not begun."""
+    raygen(*SUBMIT)
+
+    raygen("stop", "runs/digits")
+
+    assert slurm.jobs["1"] == {"state": "CANCELLED", "reason": "Priority", "signals": [[]]}
+
+
+def test_attach_follows_to_the_end(slurm: FakeSlurm, place: Path, raygen: Raygen) -> None:
+    """What the job has printed is shown, and how it stands when it is over."""
+    raygen(*SUBMIT)
+    (place / "runs/digits/launch/log.txt").write_text("search 3/20 trials\n")
+    slurm.set("1", "COMPLETED")
+
+    code, told = raygen("attach", "runs/digits")
+
+    assert code == 0
+    assert "search 3/20 trials\n" in told
+    assert "job 1: gone" in told
+
+
+def test_a_dry_run_starts_nothing(slurm: FakeSlurm, place: Path, raygen: Raygen) -> None:
+    """The script is printed; nothing is written, and Slurm hears of nothing."""
+    code, told = raygen(*SUBMIT, "--dry-run", "--set", "search.trials=3")
+
+    assert code == 0
+    assert "--set search.trials=3 &" in told
+    assert slurm.jobs == {}
+    assert not (place / "runs").exists()
+
+
+def test_what_cannot_be_submitted_is_refused_in_one_line(
+    place: Path, raygen: Raygen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No Slurm here, no room on any node, no such run, a run that was begun elsewhere."""
+    monkeypatch.setenv("PATH", str(place))
+    cases = {
+        SUBMIT: "there is no program sbatch here",
+        (*SUBMIT, "--set", "resources.cpus_per_trial=5"): "slurm.yaml:1: slurm: a trial wants",
+        ("status", "runs/none"): "runs/none: there is no run",
+        ("logs", "."): "it was not submitted to a cluster",
+    }
+    for words, expected in cases.items():
+        code, told = raygen(*words)
+
+        assert code == 2, told
+        assert expected in told
+        assert len(told.strip().splitlines()) == 1, told
+    assert not (place / "runs").exists()

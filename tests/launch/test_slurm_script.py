@@ -1,0 +1,64 @@
+"""Is the batch script what was reviewed, and safe whatever the names are?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from raygen.launch.cluster_file import Slurm
+from raygen.launch.slurm import batch_script
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "slurm_job.sh"
+CLUSTER = Slurm(
+    nodes=2,
+    cpus_per_node=8,
+    gpus_per_node=1,
+    memory_gb_per_node=32.0,
+    time_limit=3600.0,
+    partition="gpu",
+    setup=("module load python",),
+    options={"constraint": "a100&nvlink", "comment": 'a "b"'},
+)
+
+
+def script(folder: str = "/home/ann/my runs", name: str = "digits") -> str:
+    """A script of a folder with a space."""
+    command = ["python", "-m", "raygen", "generate", "--config", "it's here.yaml"]
+    return batch_script(
+        CLUSTER, command, name=name, folder=Path(folder), log=Path(folder) / "log.txt"
+    )
+
+
+def test_text_is_that_of_the_golden_file() -> None:
+    """RAYGEN_GOLDEN=1 writes it anew for a review."""
+    if os.environ.get("RAYGEN_GOLDEN"):
+        GOLDEN.write_text(script(), encoding="utf-8")
+
+    assert script() == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_bash_reads_it() -> None:
+    """Every word of the command and the folder is quoted, so that no name can be a command."""
+    text = script(folder="/tmp/$(touch owned);'\"")
+
+    done = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in text.splitlines() if line.startswith("cd "))
+    read = subprocess.run(
+        ["bash", "-c", f"printf %s {line.removeprefix('cd ')}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert read.stdout == "/tmp/$(touch owned);'\""
+
+
+def test_the_token_is_nowhere() -> None:
+    """Each start makes a token of its own; the script holds none, and no command line does."""
+    text = script()
+
+    assert "RAY_AUTH_MODE=token" in text
+    assert text == script(), "nothing in it is drawn by chance"
+    assert not [line for line in text.splitlines() if line.startswith("on ") and "TOKEN" in line]
