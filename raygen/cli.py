@@ -13,8 +13,10 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import typer
 
-from raygen import __version__, cluster_verbs, verbs
+from raygen import __version__
+from raygen.cluster_verbs import add_to as add_cluster_verbs
 from raygen.errors import ConfigError, RaygenError
+from raygen.verbs import add_to
 
 if TYPE_CHECKING:
     from raygen.pipeline import Result
@@ -119,8 +121,8 @@ def show(
         _show_searched(paths, as_json)
 
 
-verbs.add_to(app)
-cluster_verbs.add_to(app)
+add_to(app)
+add_cluster_verbs(app)
 
 
 @app.command()

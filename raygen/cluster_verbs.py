@@ -13,7 +13,9 @@ import typer
 from raygen.errors import RunError
 
 if TYPE_CHECKING:
-    from raygen.launch.cluster_file import Slurm
+    from raygen.launch.job_state import JobState
+    from raygen.launch.order import Order
+    from raygen.launch.ticket import Ticket
     from raygen.plan import Plan
 
 _Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run: runs/<name>.")]
@@ -40,33 +42,31 @@ def submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done.")] = False,
 ) -> None:
     """Run generate (or, without open parameters, finetune) on a cluster, and come back at once."""
-    from raygen.launch import slurm_queue
     from raygen.launch.cluster_file import check_fits, read_cluster
+    from raygen.launch.launchers import LAUNCHERS
     from raygen.launch.ticket import Ticket, write_ticket
     from raygen.plan import plan_run
 
-    slurm, origin = read_cluster(cluster)
+    kind, asked, origin = read_cluster(cluster)
     plan = plan_run(config, set_ or (), output=output, run_dir=run_dir, here=False)
-    check_fits(slurm, plan.experiment.resources, where=origin.where("slurm"))
-    text = _script(slurm, plan, config, set_ or [])
+    check_fits(asked, plan.experiment.resources, where=origin.where(kind))
+    text = LAUNCHERS[kind].render(asked, _order(plan, config, set_ or []))
     if dry_run:
         typer.echo(text, nl=False)
-        _note(f"would be written to {plan.paths.batch_script}, and given to sbatch")
         return
     _refuse_second(plan)
-    job = slurm_queue.submit(text)
-    write_ticket(plan.paths, Ticket(kind="slurm", job=job, submitted=time.time()))
-    plan.paths.batch_script.write_text(text, encoding="utf-8")
+    job = LAUNCHERS[kind].submit(text)
+    write_ticket(plan.paths, Ticket(kind=kind, job=job, submitted=time.time()))
+    plan.paths.job_text.write_text(text, encoding="utf-8")
     _note(f"job {job} submitted; type raygen status {plan.paths.folder}, or attach, logs, stop")
 
 
 def status(run: _Run) -> None:
     """Tell where a submitted run is, why it waits, and how far it has come."""
-    from raygen.launch import slurm_queue
     from raygen.launch.ticket import read_ticket
 
     ticket = read_ticket(run)
-    typer.echo(f"job {ticket.job}: {slurm_queue.state_of(ticket.job).told()}")
+    typer.echo(f"job {ticket.job}: {_state_of(ticket).told()}")
     if line := _progress(run):
         typer.echo(line)
 
@@ -77,31 +77,38 @@ def logs(
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows.")] = False,
 ) -> None:
     """Print what a run, or one of its trials, has said."""
+    from raygen.launch.launchers import LAUNCHERS
     from raygen.launch.ticket import read_ticket
     from raygen.runs.paths import RunPaths
 
     paths = RunPaths(run)
-    log = paths.batch_log if trial is None else paths.trial(trial).log
+    log = paths.job_log if trial is None else paths.trial(trial).log
     if trial is not None and not log.exists():
         raise RunError(f"there is no trial {trial}", where=str(run), remedy=f"type ls {run}/trials")
     ticket = read_ticket(run)
-    for text in _texts(log, ticket.job if follow else None):
+    if not LAUNCHERS[ticket.kind].is_here:
+        raise RunError(
+            f"its folder is on the cluster ({ticket.kind})",
+            where=str(run),
+            must="what it prints must lie here to be shown",
+            remedy=f"type kubectl logs --selector=ray.io/cluster for job {ticket.job}",
+        )
+    for text in _texts(log, ticket if follow else None):
         sys.stdout.write(text)
         sys.stdout.flush()
 
 
 def stop(run: _Run) -> None:
     """Have a run keep what is done and end; submitted again, it goes on."""
-    from raygen.launch import slurm_queue
+    from raygen.launch.launchers import LAUNCHERS
     from raygen.launch.ticket import read_ticket
 
     ticket = read_ticket(run)
-    before = slurm_queue.state_of(ticket.job)
-    if before.is_over:
+    if _state_of(ticket).is_over:
         _note(f"job {ticket.job} is over already")
         return
-    slurm_queue.stop(ticket.job)
-    _note(f"job {ticket.job} was told to stop; what is done is kept in {run}")
+    LAUNCHERS[ticket.kind].stop(ticket.job)
+    _note(f"job {ticket.job} was told to stop; what is done is kept in the folder of the run")
 
 
 def attach(run: _Run) -> None:
@@ -110,22 +117,26 @@ def attach(run: _Run) -> None:
     status(run)
 
 
-def _script(slurm: Slurm, plan: Plan, config: Path, overrides: list[str]) -> str:
-    """The batch script, with the command that runs on the cluster."""
-    from raygen.launch.slurm import batch_script
+def _order(plan: Plan, config: Path, overrides: list[str]) -> Order:
+    """What is to run, with full paths."""
+    from raygen.launch.order import Order
 
-    verb = ["generate", "--config"] if plan.space.parameters else ["finetune"]
-    folder = plan.paths.folder.resolve()
-    command = [slurm.python, "-m", "raygen", *verb, str(config.resolve())]
-    command += ["--run-dir", str(folder), "--output", str(Path(plan.experiment.output).resolve())]
-    command += [word for each in overrides for word in ("--set", each)]
-    return batch_script(
-        slurm,
-        command,
+    return Order(
         name=plan.experiment.name,
-        folder=Path.cwd(),
-        log=plan.paths.batch_log.resolve(),
+        verb=("generate", "--config") if plan.space.parameters else ("finetune",),
+        config=config.resolve(),
+        overrides=tuple(overrides),
+        here=Path.cwd(),
+        run=plan.paths.folder.resolve(),
+        output=Path(plan.experiment.output).resolve(),
+        log=plan.paths.job_log.resolve(),
     )
+
+
+def _state_of(ticket: Ticket) -> JobState:
+    from raygen.launch.launchers import LAUNCHERS
+
+    return LAUNCHERS[ticket.kind].state_of(ticket.job)
 
 
 def _refuse_second(plan: Plan) -> None:
@@ -134,15 +145,14 @@ def _refuse_second(plan: Plan) -> None:
     Raises:
         RunError: It is.
     """
-    from raygen.launch import slurm_queue
     from raygen.launch.ticket import read_ticket
 
     if not plan.paths.ticket.exists():
         return
-    job = read_ticket(plan.paths.folder).job
-    if not slurm_queue.state_of(job).is_over:
+    ticket = read_ticket(plan.paths.folder)
+    if not _state_of(ticket).is_over:
         raise RunError(
-            f"job {job} is at it",
+            f"job {ticket.job} is at it",
             where=str(plan.paths.folder),
             must="a run must be on the cluster once",
             remedy=f"type raygen stop {plan.paths.folder}, or --run-dir OTHER",
@@ -170,13 +180,11 @@ def _progress(run: Path) -> str:
     return ", ".join(parts)
 
 
-def _texts(log: Path, job: str | None) -> Iterator[str]:
-    """What a file holds, and, where a job is named, what it gets until that is over."""
-    from raygen.launch import slurm_queue
-
+def _texts(log: Path, ticket: Ticket | None) -> Iterator[str]:
+    """What a file holds, and, with a ticket, what it gets until the job is over."""
     place = 0
     while True:
-        over = job is None or slurm_queue.state_of(job).is_over
+        over = ticket is None or _state_of(ticket).is_over
         if log.exists():
             with log.open(encoding="utf-8", errors="replace") as file:
                 file.seek(place)

@@ -11,6 +11,7 @@ from raygen.config.document import read_document
 from raygen.config.origin import Origin
 from raygen.config.refusal import refusal
 from raygen.config.schema import AtLeastOne, Duration, Number, Resources, Section, Text
+from raygen.config.words import listed
 from raygen.errors import ConfigError, EnvironmentProblem
 
 Lines = Annotated[tuple[Text, ...], Field(strict=False)]
@@ -46,34 +47,70 @@ class Slurm(Section):
     """Further options of sbatch by their long names, for example `constraint: a100`."""
 
 
+class KubeRay(Section):
+    """A cluster of Kubernetes with the operator of KubeRay."""
+
+    namespace: Text = "default"
+    """Where the job and its pods are."""
+    image: Annotated[Text, Field(examples=["registry.example.org/raygen:1"])]
+    """Of all pods: Ray, RayGen and its framework must be in it, in one version for all."""
+    claim: Annotated[Text, Field(examples=["raygen-runs"])]
+    """PersistentVolumeClaim that all pods mount at /shared: there lie data and runs."""
+    nodes: AtLeastOne = 1
+    """Workers that there are at first."""
+    most_nodes: AtLeastOne | None = None
+    """Workers that Ray's autoscaler may make of them; without it there are no more."""
+    cpus_per_node: AtLeastOne = 4
+    """CPUs of a worker."""
+    gpus_per_node: Annotated[int, Field(ge=0)] = 0
+    """GPUs of a worker."""
+    memory_gb_per_node: Annotated[Number, Field(gt=0)] = 16.0
+    """Memory of a worker."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels of the nodes that workers may be on."""
+    keep: Duration = 600.0
+    """How long the pods stay after the end."""
+    python: Text = "python"
+    """What runs RayGen in the image."""
+
+
+Cluster = Slurm | KubeRay
+
+
 class ClusterFile(Section):
     """A file of ``cluster/``: it has one section, whose name is the kind of the cluster."""
 
-    slurm: Slurm
+    slurm: Slurm | None = None
     """For Slurm."""
+    kuberay: KubeRay | None = None
+    """For Kubernetes."""
 
 
-def read_cluster(path: str | Path) -> tuple[Slurm, Origin]:
-    """Read a cluster file.
+def read_cluster(path: str | Path) -> tuple[str, Cluster, Origin]:
+    """Read a cluster file: its kind, what it says, and where.
 
     Raises:
         ConfigError: It is not there, or says something that cannot be.
     """
     values, origin = read_document(path)
-    if "slurm" not in values:
+    kinds = [kind for kind in ClusterFile.model_fields if kind in values]
+    if len(kinds) != 1:
         raise ConfigError(
-            "no section `slurm`",
+            f"sections {listed(kinds)} given" if kinds else "no kind of cluster given",
             where=origin.file,
-            must="only clusters of Slurm can be submitted to so far",
-            remedy="see cluster/slurm.yaml; on a Ray cluster type RAY_ADDRESS=... raygen generate",
+            must=f"there must be one section, {' or '.join(ClusterFile.model_fields)}",
+            remedy="see cluster/; on a Ray cluster type RAY_ADDRESS=... raygen generate",
         )
     try:
-        return ClusterFile.model_validate(values).slurm, origin
+        found = getattr(ClusterFile.model_validate(values), kinds[0])
     except ValidationError as error:
         raise refusal(error, origin, ClusterFile) from None
+    if found is None:
+        raise ConfigError("nothing below it", where=origin.where(kinds[0]), must="see cluster/")
+    return kinds[0], found, origin
 
 
-def check_fits(cluster: Slurm, resources: Resources, *, where: str) -> None:
+def check_fits(cluster: Cluster, resources: Resources, *, where: str) -> None:
     """Refuse trials that no node of a job can ever hold.
 
     Args:
@@ -84,17 +121,18 @@ def check_fits(cluster: Slurm, resources: Resources, *, where: str) -> None:
     Raises:
         EnvironmentProblem: They never fit.
     """
+    nodes = getattr(cluster, "most_nodes", None) or cluster.nodes
     per_node = cluster.cpus_per_node // resources.cpus
     if resources.gpus:
         per_node = min(per_node, int(cluster.gpus_per_node / resources.gpus))
     workers = resources.workers[0]
-    if not per_node or per_node * cluster.nodes < workers:
+    if not per_node or per_node * nodes < workers:
         kind = "worker" if resources.grouped else "trial"
         many = f"{workers} workers, each of " if resources.grouped else ""
         raise EnvironmentProblem(
             f"a trial wants {many}{resources.cpus} CPUs and {resources.gpus:g} GPUs",
             where=where,
-            must=f"{cluster.nodes} nodes of {cluster.cpus_per_node} CPUs and "
-            f"{cluster.gpus_per_node} GPUs have room for {per_node * cluster.nodes} such {kind}s",
+            must=f"{nodes} nodes of {cluster.cpus_per_node} CPUs and "
+            f"{cluster.gpus_per_node} GPUs have room for {per_node * nodes} such {kind}s",
             remedy="raise nodes, cpus_per_node or gpus_per_node there, or lower `resources`",
         )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
-from pathlib import Path
 
 from raygen.launch.cluster_file import Slurm
+from raygen.launch.order import Order
 
 _BODY = """\
 set -euo pipefail
@@ -47,9 +46,7 @@ exit "$code"
 """
 
 
-def batch_script(
-    cluster: Slurm, command: Sequence[str], *, name: str, folder: Path, log: Path
-) -> str:
+def batch_script(cluster: Slurm, order: Order) -> str:
     """Write the script that sbatch takes.
 
     It starts Ray on all nodes with a token of its own, waits until they are there, and runs the
@@ -57,13 +54,11 @@ def batch_script(
 
     Args:
         cluster: What the job asks for.
-        command: What runs on the first node, as a list of words.
-        name: Of the job.
-        folder: Where it runs; a shared one.
-        log: What it prints.
+        order: What runs on its first node; its paths must be the same on all nodes.
     """
+    command = order.command(cluster.python, str(order.config), str(order.run), str(order.output))
     asked = {
-        "job-name": f"raygen-{name}",
+        "job-name": f"raygen-{order.name}",
         "nodes": cluster.nodes,
         "ntasks-per-node": 1,
         "cpus-per-task": cluster.cpus_per_node,
@@ -76,14 +71,14 @@ def batch_script(
         "account": cluster.account,
         "signal": f"B:TERM@{round(cluster.notice)}",
         "open-mode": "append",
-        "output": log,
+        "output": order.log,
         **cluster.options,
     }
     lines = [f"#SBATCH --{key}={_word(value)}" for key, value in asked.items() if value is not None]
     lines.append("#SBATCH --requeue" if cluster.requeue else "#SBATCH --no-requeue")
     body = _BODY.format(
         setup="\n".join(cluster.setup),
-        folder=shlex.quote(str(folder)),
+        folder=shlex.quote(str(order.here)),
         python=shlex.quote(cluster.python),
         resources=f"--num-cpus={cluster.cpus_per_node} --num-gpus={cluster.gpus_per_node} "
         "--dashboard-agent-listen-port=0",  # nodes may be shared with others

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from raygen.errors import EnvironmentProblem
 from raygen.launch.commands import run_command
+from raygen.launch.job_state import JobState
 
 REASONS: Mapping[str, str] = {
     "Resources": "it waits for nodes that are in use",
@@ -21,28 +21,6 @@ REASONS: Mapping[str, str] = {
     "JobHeldUser": "it is held; type scontrol release JOB",
 }
 """Slurm's words for why a job waits, in words that say what would change it."""
-
-
-@dataclass(frozen=True)
-class JobState:
-    """What Slurm says of a job."""
-
-    state: str
-    """In its words: PENDING, RUNNING, COMPLETED, FAILED, ...; GONE if it knows it no more."""
-    reason: str = ""
-    """Why it waits."""
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will come."""
-        waits = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED")
-        return self.state not in waits
-
-    def told(self) -> str:
-        """For the user."""
-        if self.state != "PENDING":
-            return self.state.lower()
-        return f"waiting: {REASONS.get(self.reason, self.reason or 'Slurm has not said why yet')}"
 
 
 def submit(script: str) -> str:
@@ -64,13 +42,15 @@ def state_of(job: str) -> JobState:
         line = ""
     if line:
         state, _, reason = line.splitlines()[0].partition("|")
-        return JobState(state, "" if reason == "None" else reason.partition(",")[0])
-    return JobState("GONE")
+        word = reason.partition(",")[0]
+        why = REASONS.get(word, word) if state == "PENDING" and word != "None" else ""
+        return JobState(state.lower(), waits=state == "PENDING", why=why)
+    return JobState("gone", is_over=True)
 
 
 def stop(job: str) -> None:
     """Tell a job to keep what is done and end; one that has not begun is taken out."""
-    if state_of(job).state == "PENDING":
+    if state_of(job).waits:
         run_command(["scancel", job])
     else:
         run_command(["scancel", "--batch", "--signal=TERM", job])

@@ -15,7 +15,7 @@ class Ticket:
     """What one needs to hear of a run that was submitted."""
 
     kind: str
-    """Of the cluster: slurm."""
+    """Of the cluster: a key of ``LAUNCHERS``."""
     job: str
     """What the cluster calls it."""
     submitted: float

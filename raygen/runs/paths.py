@@ -103,13 +103,13 @@ class RunPaths:
         return self.folder / "launch" / "ticket.json"
 
     @property
-    def batch_script(self) -> Path:
-        """What Slurm runs."""
-        return self.folder / "launch" / "job.sh"
+    def job_text(self) -> Path:
+        """What the cluster was given: a batch script, or manifests."""
+        return self.folder / "launch" / "job.txt"
 
     @property
-    def batch_log(self) -> Path:
-        """What it prints."""
+    def job_log(self) -> Path:
+        """What the job prints."""
         return self.folder / "launch" / "log.txt"
 
     @property

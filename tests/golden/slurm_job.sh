@@ -37,7 +37,7 @@ done
 python -m raygen.launch.wait_for_nodes "${#nodes[@]}"
 
 # a notice of Slurm's becomes one for the run: it keeps all that is done, and ends
-python -m raygen generate --config 'it'"'"'s here.yaml' &
+python -m raygen generate --config '/home/ann/my runs/it'"'"'s here.yaml' --run-dir '/home/ann/my runs/runs/digits' --output '/home/ann/my runs/model.py' --set search.trials=8 &
 run=$!
 trap 'kill -TERM "$run"' TERM
 code=0

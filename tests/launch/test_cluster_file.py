@@ -15,8 +15,10 @@ SHIPPED = Path(__file__).resolve().parents[2] / "cluster"
 
 def test_shipped_file_is_read() -> None:
     """cluster/slurm.yaml says what its comments say."""
-    cluster, _ = read_cluster(SHIPPED / "slurm.yaml")
+    kind, cluster, _ = read_cluster(SHIPPED / "slurm.yaml")
 
+    assert kind == "slurm"
+    assert isinstance(cluster, Slurm)
     assert (cluster.nodes, cluster.time_limit, cluster.notice) == (2, 12 * 3600, 90)
     assert cluster.requeue
 
@@ -28,7 +30,9 @@ def test_shipped_file_is_read() -> None:
         ("slurm: {nodes: 0}", r"slurm.nodes: 0 given; it must be a whole number of at least 1"),
         ("slurm: {time_limit: soon}", r"slurm.time_limit: 'soon' given; it must be a duration"),
         ("slurm: {}\nextra: 1", r"cluster.yaml:2: extra: unknown key"),
-        ("provider: {type: aws}", r"cluster.yaml: no section `slurm`"),
+        ("provider: {type: aws}", r"cluster.yaml: no kind of cluster given; .* slurm or kuberay"),
+        ("slurm: {}\nkuberay: {}", r"cluster.yaml: sections slurm, kuberay given"),
+        ("kuberay: {image: a}", r"kuberay.claim: missing; .* for example `claim: raygen-runs`"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, text: str, told: str) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from raygen.launch.cluster_file import Slurm
+from raygen.launch.order import Order
 from raygen.launch.slurm import batch_script
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "slurm_job.sh"
@@ -22,12 +23,20 @@ CLUSTER = Slurm(
 )
 
 
-def script(folder: str = "/home/ann/my runs", name: str = "digits") -> str:
+def script(folder: str = "/home/ann/my runs") -> str:
     """A script of a folder with a space."""
-    command = ["python", "-m", "raygen", "generate", "--config", "it's here.yaml"]
-    return batch_script(
-        CLUSTER, command, name=name, folder=Path(folder), log=Path(folder) / "log.txt"
+    place = Path(folder)
+    order = Order(
+        name="digits",
+        verb=("generate", "--config"),
+        config=place / "it's here.yaml",
+        overrides=("search.trials=8",),
+        here=place,
+        run=place / "runs" / "digits",
+        output=place / "model.py",
+        log=place / "log.txt",
     )
+    return batch_script(CLUSTER, order)
 
 
 def test_text_is_that_of_the_golden_file() -> None:

@@ -1,0 +1,25 @@
+"""What does a cluster say of a job?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class JobState:
+    """One answer."""
+
+    word: str
+    """For the user, such as running; gone if the cluster knows it no more."""
+    waits: bool = False
+    """Whether it has not begun."""
+    why: str = ""
+    """Why it waits or has failed, and what would change that."""
+    is_over: bool = False
+    """Whether nothing more will come."""
+
+    def told(self) -> str:
+        """For the user."""
+        if self.waits:
+            return f"waiting: {self.why or 'the cluster has not said why yet'}"
+        return f"{self.word}: {self.why}" if self.why else self.word

@@ -1,0 +1,64 @@
+"""How are jobs given to Kubernetes, asked for, and taken out? A job is named NAMESPACE/NAME."""
+
+from __future__ import annotations
+
+import json
+
+import yaml
+
+from raygen.errors import EnvironmentProblem
+from raygen.launch.commands import run_command
+from raygen.launch.job_state import JobState
+
+_OVER = ("Complete", "Failed")
+_WAITS = ("", "New", "Initializing", "Waiting")
+
+
+def submit(manifests: str) -> str:
+    """Apply manifests; returns the name of their job.
+
+    Raises:
+        EnvironmentProblem: Kubernetes does not take them.
+    """
+    run_command(["kubectl", "apply", "-f", "-"], manifests)
+    about = list(yaml.safe_load_all(manifests))[-1]["metadata"]
+    return f"{about['namespace']}/{about['name']}"
+
+
+def state_of(job: str) -> JobState:
+    """What Kubernetes says of a job, and of its pods that wait."""
+    try:
+        status = json.loads(_kubectl(job, "get", "rayjob", "{name}", "-o", "json")).get(
+            "status", {}
+        )
+    except EnvironmentProblem as error:
+        if "NotFound" not in str(error):
+            raise
+        return JobState("gone", is_over=True)
+    word = status.get("jobDeploymentStatus", "")
+    if word in _WAITS:
+        return JobState("waiting", waits=True, why=_why(job))
+    why = status.get("message", "") if word == "Failed" else ""
+    return JobState(word.lower(), why=why, is_over=word in _OVER)
+
+
+def stop(job: str) -> None:
+    """Take a job and its pods away; what is done is in the claim."""
+    _kubectl(job, "delete", "rayjob", "{name}")
+
+
+def _why(job: str) -> str:
+    """The scheduler's words on the pods that have no node."""
+    chosen = ["--field-selector=reason=FailedScheduling", "-o", "json"]
+    events = json.loads(_kubectl(job, "get", "events", *chosen)).get("items", [])
+    name = job.partition("/")[2]
+    told = [
+        e["message"] for e in events if e.get("involvedObject", {}).get("name", "").startswith(name)
+    ]
+    return told[-1] if told else "its pods are being made"
+
+
+def _kubectl(job: str, *words: str) -> str:
+    namespace, _, name = job.partition("/")
+    filled = [word.replace("{name}", name) for word in words]
+    return run_command(["kubectl", f"--namespace={namespace}", *filled])

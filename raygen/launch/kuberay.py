@@ -1,0 +1,130 @@
+"""What are the manifests of a run on Kubernetes? Text out of data; nothing is started here."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import Any
+
+import yaml
+
+from raygen.launch.cluster_file import KubeRay
+from raygen.launch.order import Order
+
+SHARED = "/shared"
+"""Where the claim is mounted in every pod."""
+_CONFIG = "/raygen/config.yaml"
+_HEAD = {"cpu": "2", "memory": "8G"}
+"""Of the head, which runs the search and trains nothing."""
+
+
+def job_name(run: str) -> str:
+    """A name as Kubernetes has them, of the name of a run."""
+    plain = re.sub(r"[^a-z0-9]+", "-", run.lower()).strip("-")
+    return f"raygen-{plain}"[:40].rstrip("-")
+
+
+def manifests(cluster: KubeRay, order: Order) -> str:
+    """Write a ConfigMap with the config, and a RayJob that runs it.
+
+    The run and the winner lie in the claim, below ``/shared/runs``. The cluster has a token of its
+    own, which the operator makes, and is gone when the job is over.
+
+    Args:
+        cluster: What the pods are.
+        order: What runs on the head.
+    """
+    name, run = job_name(order.name), f"{SHARED}/runs/{order.name}"
+    command = order.command(cluster.python, _CONFIG, run, f"{run}/model.py")
+    about = {"name": name, "namespace": cluster.namespace}
+    config = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": about,
+        "data": {"config.yaml": order.config.read_text(encoding="utf-8")},
+    }
+    environment = {"env_vars": {"RAY_ADDRESS": "auto", "RAY_USAGE_STATS_ENABLED": "0"}}
+    job = {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": about,
+        "spec": {
+            "entrypoint": shlex.join(command),
+            "runtimeEnvYAML": json.dumps(environment),
+            "shutdownAfterJobFinishes": True,
+            "ttlSecondsAfterFinished": round(cluster.keep),
+            "backoffLimit": 3,
+            "rayClusterSpec": _ray_cluster(cluster, name),
+        },
+    }
+    return str(yaml.dump_all([config, job], Dumper=_Dumper, sort_keys=False, width=100))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes everything out, without aliases, and texts of several lines as such."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    ),
+)
+
+
+def _ray_cluster(cluster: KubeRay, name: str) -> dict[str, Any]:
+    most = cluster.most_nodes or cluster.nodes
+    resources = {
+        "cpu": str(cluster.cpus_per_node),
+        "memory": f"{cluster.memory_gb_per_node:g}G",
+        **({"nvidia.com/gpu": str(cluster.gpus_per_node)} if cluster.gpus_per_node else {}),
+    }
+    return {
+        "authOptions": {"mode": "token"},
+        "enableInTreeAutoscaling": most > cluster.nodes,
+        "headGroupSpec": {
+            "rayStartParams": {"num-cpus": "0"},
+            "template": _pod(cluster, name, "ray-head", _HEAD, {}),
+        },
+        "workerGroupSpecs": [
+            {
+                "groupName": "workers",
+                "replicas": cluster.nodes,
+                "minReplicas": min(cluster.nodes, most),
+                "maxReplicas": most,
+                "rayStartParams": {},
+                "template": _pod(cluster, name, "ray-worker", resources, cluster.node_selector),
+            }
+        ],
+    }
+
+
+def _pod(
+    cluster: KubeRay,
+    name: str,
+    container: str,
+    resources: dict[str, str],
+    selector: dict[str, str],
+) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "containers": [
+            {
+                "name": container,
+                "image": cluster.image,
+                "resources": {"limits": resources, "requests": resources},
+                "volumeMounts": [
+                    {"name": "shared", "mountPath": SHARED},
+                    {"name": "config", "mountPath": "/raygen", "readOnly": True},
+                ],
+            }
+        ],
+        "volumes": [
+            {"name": "shared", "persistentVolumeClaim": {"claimName": cluster.claim}},
+            {"name": "config", "configMap": {"name": name}},
+        ],
+    }
+    return {"spec": spec | ({"nodeSelector": dict(selector)} if selector else {})}

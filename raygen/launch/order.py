@@ -1,0 +1,34 @@
+"""What is to run on a cluster, whatever its kind?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A run that is to be submitted."""
+
+    name: str
+    """Of the run."""
+    verb: Sequence[str]
+    """Of the command line: generate --config, or finetune."""
+    config: Path
+    """The YAML file, by its full path."""
+    overrides: Sequence[str]
+    """``key.path=value`` each."""
+    here: Path
+    """Where it was typed."""
+    run: Path
+    """Folder of the run, by its full path."""
+    output: Path
+    """File for the winner, by its full path."""
+    log: Path
+    """For what the job prints, by its full path."""
+
+    def command(self, python: str, config: str, run: str, output: str) -> list[str]:
+        """The words that run it, with the paths that it has on the cluster."""
+        words = [python, "-m", "raygen", *self.verb, config, "--run-dir", run, "--output", output]
+        return words + [word for each in self.overrides for word in ("--set", each)]
