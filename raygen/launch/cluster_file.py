@@ -93,6 +93,14 @@ def read_cluster(path: str | Path) -> tuple[str, Cluster, Origin]:
         ConfigError: It is not there, or says something that cannot be.
     """
     values, origin = read_document(path)
+    if "provider" in values:
+        raise ConfigError(
+            "a file of Ray's cluster launcher given",
+            where=origin.where("provider"),
+            must="raygen submit does not start such a cluster yet",
+            remedy=f"type ray up {path}, then "
+            f"ray submit {path} scripts/search.py -- generate --config CONFIG",
+        )
     kinds = [kind for kind in ClusterFile.model_fields if kind in values]
     if len(kinds) != 1:
         raise ConfigError(
