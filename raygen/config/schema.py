@@ -62,6 +62,15 @@ MethodName: TypeAlias = Literal[
     "adapter",
 ]
 
+_OF_TEXTS = (
+    "TextClassification",
+    "TokenClassification",
+    "CausalLM",
+    "InstructionTuning",
+    "Summarization",
+    "PreferenceTuning",
+    "Embedding",
+)
 DATASET_KEYS: dict[str, tuple[str, ...]] = {
     "target": (
         "ImageClassification",
@@ -86,24 +95,8 @@ DATASET_KEYS: dict[str, tuple[str, ...]] = {
     "anchor": ("Embedding",),
     "positive": ("Embedding",),
     "negative": ("Embedding",),
-    "max_length": (
-        "TextClassification",
-        "TokenClassification",
-        "CausalLM",
-        "InstructionTuning",
-        "Summarization",
-        "PreferenceTuning",
-        "Embedding",
-    ),
-    "streamed": (
-        "TextClassification",
-        "TokenClassification",
-        "CausalLM",
-        "InstructionTuning",
-        "Summarization",
-        "PreferenceTuning",
-        "Embedding",
-    ),
+    "max_length": _OF_TEXTS,
+    "streamed": _OF_TEXTS,
     "ignore": ("TabularClassification", "TabularRegression"),
 }
 """Keys of ``task.dataset`` that mean something for some tasks only, and for which."""
