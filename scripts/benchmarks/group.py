@@ -1,6 +1,9 @@
 """Step time of two processes that RayGen starts, beside plain torchrun of the same emitted file.
 
-python scripts/benchmarks/group.py [--epochs N] [--repeats N]
+python scripts/benchmarks/group.py [--epochs N] [--repeats N] [--network]
+
+All weights of MiniLM on Financial PhraseBank (scripts/pretrained.py makes the model), or, with
+--network, a small one on digits. Nothing else should run beside it.
 """
 
 from __future__ import annotations
@@ -19,15 +22,22 @@ from pathlib import Path
 import numpy as np
 import ray
 
-from raygen.data.loaders import load_arrays
 from raygen.execute.group import GroupRunner
 from raygen.execute.job import Job
 from raygen.execute.run import Group, Worker
 from raygen.plan import plan_run
 from raygen.source.candidate import Candidate
-from raygen.source.render import render
 
-CONFIG = """
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = ROOT.parent / "shared" / "data" / "text" / "financial_phrasebank.parquet"
+FINETUNING = f"""
+task: {{name: TextClassification, dataset: {{path: {TEXTS}, text: text, target: label}}}}
+model:
+  pretrained: {ROOT / "build" / "pretrained" / "minilm"}
+  method: full
+  training: {{batch_size: 64, micro_batch: 32, learning_rate: 1.0e-4}}
+"""
+NETWORK = """
 task: {name: ImageClassification, dataset: {name: digits}}
 model:
   layers: [{conv: 64}, activation, {conv: 128}, activation, {conv: 128}, activation, global_pool]
@@ -41,17 +51,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=8, help="of each training")
     parser.add_argument("--repeats", type=int, default=3, help="trainings of each kind")
+    parser.add_argument("--network", action="store_true", help="a network in place of MiniLM")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as folder:
-        job = _job(Path(folder), args.epochs)
+        job = _job(Path(folder), args.epochs, NETWORK if args.network else FINETUNING)
+        tokens_a_step = _tokens(job)
         ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
         runs = [(_torchrun(job), _raygen(job)) for _ in range(args.repeats)]
         ray.shutdown()
     for name, each in zip(("torchrun", "raygen"), zip(*runs, strict=True), strict=True):
         starts, steps = zip(*each, strict=True)
+        step = statistics.median(steps)
+        tokens = "" if args.network else f", {tokens_a_step / step:,.0f} tokens a second"
         print(
-            f"{name:8}: {1000 * statistics.median(steps):.2f} ms a step, "
+            f"{name:8}: {1000 * step:.2f} ms a step{tokens}, "
             f"first epoch after {statistics.median(starts):.1f} s"
         )
     ratios = [raygen[1] / plain[1] for plain, raygen in runs]
@@ -59,14 +73,20 @@ def main() -> None:
     print(f"raygen / torchrun: {statistics.median(ratios):.3f} (each: {told})")
 
 
-def _job(folder: Path, epochs: int) -> Job:
+def _tokens(job: Job) -> float:
+    """Of a batch in the mean, without padding."""
+    x = np.load(Path(job.data) / "x.npy", mmap_mode="r")
+    return float((x != 0).sum() / len(x) * BATCH_SIZE)
+
+
+def _job(folder: Path, epochs: int, text: str) -> Job:
     config = folder / "config.yaml"
-    config.write_text(CONFIG)
+    config.write_text(text)
     plan = plan_run(config, [f"search.max_epochs={epochs}"], emits=False).blueprint
-    (folder / "model.py").write_text(render(plan, Candidate({})).text)
+    (folder / "model.py").write_text(plan.render(Candidate({})).text)
     data = folder / "data"
     data.mkdir()
-    for name, array in load_arrays(plan.spec).items():
+    for name, array in plan.load_arrays().items():
         np.save(data / f"{name}.npy", array)
     return Job(
         model=str(folder / "model.py"),
