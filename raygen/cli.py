@@ -61,9 +61,9 @@ def finetune(
     result = run_steps(_plan(config, set_, output, run_dir), upto="fit")
     for name, score in result.leaderboard["test"].items():
         typer.echo(f"test {name} {score:.4g}")
-    typer.echo(f"weights: {result.run_dir / 'best' / 'weights'}")
-    typer.echo(f"written: {result.output}")
-    typer.echo(f"run it: python {result.output}")
+    best = result.run_dir / "best"
+    typer.echo(f"written: {result.output}, and with its weights {best / 'model.py'}")
+    typer.echo(f"predict: python {best / 'model.py'} --predict FILE")
 
 
 @app.command()

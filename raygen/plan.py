@@ -128,7 +128,8 @@ def _check_resources(experiment: Experiment, *, here: bool) -> None:
         return
     resources, where = experiment.resources, experiment.origin.where
     workers, cpus, gpus = resources.workers[0], count_cpus(), count_gpus()
-    part = "worker" if resources.grouped or resources.gpus_per_worker else "trial"
+    of_worker = resources.cpus_per_worker > 1 or resources.gpus_per_worker > 0
+    part = "worker" if resources.grouped or of_worker else "trial"
     for key, wanted, there in (
         (f"cpus_per_{part}", resources.cpus, cpus),
         (f"gpus_per_{part}", resources.gpus, gpus),

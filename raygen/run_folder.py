@@ -45,6 +45,13 @@ def open_run(plan: Plan) -> Iterator[tuple[Journal, History]]:
                 where=str(paths.folder),
                 remedy="wait for it, or type --run-dir OTHER",
             ) from None
+        if paths.config.exists() and not paths.journal.exists():
+            raise RunError(
+                "it holds a config.yaml that is of no run",
+                where=str(paths.folder),
+                must="the folder of a run is a new one, or that of the same run",
+                remedy="type --run-dir OTHER",
+            )
         history = History().after(read_events(paths.journal))
         if history.trials:
             _check_same(plan)

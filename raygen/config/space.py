@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from raygen.config.domain import Choice, Domain, Float, Int, Value, same, words_of
 from raygen.config.origin import Origin
 from raygen.config.references import Reference, reference_of, resolve
-from raygen.config.training import TRAINING_SETTINGS, TrainingSetting, training_defaults
+from raygen.config.training import (
+    FINETUNE_SETTINGS,
+    TRAINING_SETTINGS,
+    TrainingSetting,
+    training_defaults,
+)
 from raygen.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -154,7 +159,8 @@ class Space:
                 settings[name] = given
             elif reference.name in values:  # the default stands while it is not active
                 settings[name] = reference.resolve(values)
-        return settings | {name: values[name] for name in settings if name in values}
+        known = {*settings, *FINETUNE_SETTINGS}
+        return settings | {name: value for name, value in values.items() if name in known}
 
     def _size_below(self, parent: Parameter) -> int:
         """Count the combinations of one parameter and of all that depend on it."""

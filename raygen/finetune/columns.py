@@ -23,6 +23,9 @@ class Column:
     holds: str
     """What its cells must be: a key of ``HOLDS``."""
     optional: bool = False
+    """Whether there may be none."""
+    may_lack: bool = False
+    """Whether cells may be missing."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,13 @@ def find_columns(
         ConfigError: A column is not named, and none has a usual name.
         DataError: A column is not there, or does not hold what it must.
     """
-    found: dict[str, str] = {}
-    for column in columns:
-        name = _find(request, column, frame)
+    named = {column: _find(request, column, frame) for column in columns}
+    used = frame[frame[named[columns[-1]]].notna()]  # rows without a target are left out
+    for column, name in named.items():
         if name:
-            _check_cells(request, column, name, frame)
-            found[column.key.upper()] = name
-    return found | {"TARGET": found[columns[-1].key.upper()]}
+            _check_cells(request, column, name, used)
+    found = {column.key.upper(): name for column, name in named.items() if name}
+    return found | {"TARGET": named[columns[-1]]}
 
 
 def check_tags(request: Request, frame: pd.DataFrame, tokens: str, tags: str) -> None:
@@ -80,7 +83,7 @@ def tell_empty(
     told = []
     for column in columns:
         given = cells.get(column.key, [])
-        if column.holds not in ("text", "texts") or not given:
+        if column.holds not in ("text", "plain text", "texts") or not given:
             continue
         empty = sum(not _has_text(cell) for cell in given)
         if empty == len(given):
@@ -122,43 +125,60 @@ def _find(request: Request, column: Column, frame: pd.DataFrame) -> str:
 
 
 def _check_cells(request: Request, column: Column, name: str, frame: pd.DataFrame) -> None:
-    """The first cell is what all must be; one that is missing is no reason to refuse the rest."""
+    """Each cell must be what all must be; the first row that is not is named."""
     content = HOLDS[column.holds]
-    first = frame[name].dropna().iloc[:1].tolist()
-    if first and not content.fits(first[0]):
-        raise request.data_error(
-            f"column {name!r} holds {str(first[0])[:40]!r}",
-            key=f"task.dataset.{column.key}",
-            must=f"it must hold {content.told}",
-        )
+    as_text = str(request.dataset.path).endswith(".csv")  # where programs read texts as such
+    for row, cell in zip(frame.index, frame[name], strict=True):
+        missing = not _is_list(cell) and (cell is None or cell != cell)
+        if missing and column.may_lack:
+            continue
+        given = str(cell) if as_text and isinstance(cell, (int, float)) and not missing else cell
+        if missing or not content.fits(given):
+            told = "nothing" if missing else repr(str(cell)[:40])
+            raise request.data_error(
+                f"row {row} of column {name!r} holds {told}",
+                key=f"task.dataset.{column.key}",
+                must=f"it must hold {content.told}",
+            )
 
 
 def _is_list(cell: Any) -> bool:
     return not isinstance(cell, (str, bytes, dict)) and hasattr(cell, "__len__")
 
 
+_OF_MESSAGES = ("role", "content")
+
+
+def _holds_texts(cell: Any) -> bool:
+    return _is_list(cell) and all(isinstance(each, str) for each in cell)
+
+
 HOLDS: Mapping[str, Content] = {
     "text": Content("texts", lambda cell: not _is_list(cell) and not isinstance(cell, dict)),
-    "words": Content("lists of words", _is_list),
-    "tags": Content("lists of tags", _is_list),
+    "plain text": Content("texts", lambda cell: isinstance(cell, str)),
+    "words": Content("lists of words", _holds_texts),
+    "tags": Content("lists of tags", _holds_texts),
     "texts": Content(
         "texts, or lists of texts",
-        lambda cell: (
-            isinstance(cell, str) or (_is_list(cell) and len(cell) > 0 and isinstance(cell[0], str))
-        ),
+        lambda cell: isinstance(cell, str) or (_holds_texts(cell) and len(cell) > 0),
     ),
     "messages": Content(
         "lists of messages, each with a role and a content",
         lambda cell: (
             _is_list(cell)
             and len(cell) > 0
-            and isinstance(cell[0], dict)
-            and {"role", "content"} <= cell[0].keys()
+            and all(
+                isinstance(each, dict) and all(isinstance(each.get(k), str) for k in _OF_MESSAGES)
+                for each in cell
+            )
         ),
     ),
     "audio": Content(
         "paths of wav files, or their bytes",
-        lambda cell: isinstance(cell, (str, bytes, dict)),
+        lambda cell: (
+            isinstance(cell, (str, bytes))
+            or (isinstance(cell, dict) and isinstance(cell.get("bytes"), bytes))
+        ),
     ),
     "label": Content("labels", lambda cell: not _is_list(cell)),
 }

@@ -33,7 +33,11 @@ _DOCUMENTS = ("document", "article", "dialogue", "text")
 _SUMMARIES = ("summary", "summaries", "highlights", "title")
 _SPEECH = (
     Column("audio", ("audio", "file", "path"), "audio"),
-    Column("transcript", ("transcript", "text", "sentence"), "text"),
+    Column("transcript", ("transcript", "text", "sentence"), "plain text"),
+)
+_SUMMARIZED = (
+    Column("document", _DOCUMENTS, "plain text"),
+    Column("summary", _SUMMARIES, "texts"),
 )
 _LABELS = ("label", "labels", "target", "class", "y")
 
@@ -89,7 +93,10 @@ def _of_words(tokenizer: Any, cells: Cells) -> list[int]:
 
 KINDS: Mapping[str, InputKind] = {
     "labelled text": InputKind(
-        columns=(Column("text", _TEXTS, "text"), Column("target", _LABELS, "label")),
+        columns=(
+            Column("text", _TEXTS, "text", may_lack=True),
+            Column("target", _LABELS, "label"),
+        ),
         lengths=_of_text,
     ),
     "tagged words": InputKind(
@@ -108,8 +115,8 @@ KINDS: Mapping[str, InputKind] = {
     ),
     "prompts": InputKind(
         columns=(
-            Column("prompt", ("prompt", "question", "instruction"), "text"),
-            Column("answer", ("answer", "response", "completion", "output"), "text"),
+            Column("prompt", ("prompt", "question", "instruction"), "plain text"),
+            Column("answer", ("answer", "response", "completion", "output"), "plain text"),
         ),
         lengths=pairs_of(PLAIN, "prompt", "answer"),
         constants=of_prompts,
@@ -120,29 +127,35 @@ KINDS: Mapping[str, InputKind] = {
         constants=of_chats,
     ),
     "documents": InputKind(
-        columns=(Column("document", _DOCUMENTS, "text"), Column("summary", _SUMMARIES, "texts")),
+        columns=(
+            Column("document", _DOCUMENTS, "plain text"),
+            Column("summary", _SUMMARIES, "texts"),
+        ),
         lengths=pairs_of(SUMMARY, "document", "summary"),
         constants=of_summaries,
     ),
     "documents to encode": InputKind(
-        columns=(Column("document", _DOCUMENTS, "text"), Column("summary", _SUMMARIES, "texts")),
+        columns=(
+            Column("document", _DOCUMENTS, "plain text"),
+            Column("summary", _SUMMARIES, "texts"),
+        ),
         lengths=_of_document,
         constants=of_text_to_text,
     ),
     "preferences": InputKind(
         columns=(
-            Column("prompt", ("prompt", "question", "instruction"), "text"),
-            Column("chosen", ("chosen",), "text"),
-            Column("rejected", ("rejected",), "text"),
+            Column("prompt", ("prompt", "question", "instruction"), "plain text"),
+            Column("chosen", ("chosen",), "plain text"),
+            Column("rejected", ("rejected",), "plain text"),
         ),
         lengths=pairs_of(PLAIN, "prompt", "chosen", "rejected"),
         constants=of_preferences,
     ),
     "related texts": InputKind(
         columns=(
-            Column("negative", ("negative",), "text", optional=True),
-            Column("anchor", ("anchor", "question", "query"), "text"),
-            Column("positive", ("positive", "answer", "passage"), "text"),
+            Column("negative", ("negative",), "plain text", optional=True),
+            Column("anchor", ("anchor", "question", "query"), "plain text"),
+            Column("positive", ("positive", "answer", "passage"), "plain text"),
         ),
         lengths=_of_related,
         constants=_columns_of_related,

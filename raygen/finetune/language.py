@@ -145,11 +145,11 @@ def _longest_answer(
     tokenizer: Any, cells: Cells, keys: Iterable[str], *, whole: bool = False
 ) -> int:
     """Tokens of the longest answer and its end."""
+    cells_of_keys = (cell for key in keys for cell in cells[key])
     texts = [
         text
-        for key in keys
-        for cell in cells[key]
-        for text in (texts_of([cell]) if isinstance(cell, str) or cell is None else cell)
+        for cell in cells_of_keys
+        for text in (texts_of([cell]) if isinstance(cell, (str, float, int, type(None))) else cell)
     ]
     found = tokenizer(texts, add_special_tokens=whole, verbose=False)["input_ids"]
     return max(len(tokens) for tokens in found) + (not whole)

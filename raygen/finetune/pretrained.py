@@ -37,9 +37,10 @@ def find_model(name: str, *, where: str) -> Path:
         must = "the folder of a model must have a config.json"
         raise DataError(f"{name} has no config.json", where=where, must=must)
     try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"config.json of {name} cannot be read: {error}", where=where) from None
+    kind = config.get("model_type") if isinstance(config, dict) else None
     if not kind:
         must = "its config.json must have a model_type"
         raise DataError(f"{name} is not a model of transformers", where=where, must=must)

@@ -268,6 +268,7 @@ def load(model: nn.Module, optimizer: Optimizer, folder: str) -> tuple[int, Valu
 # region merge
 def merge(model: nn.Module, folder: str) -> None:
     """Write the trained model as a folder that transformers reads, its adapter put into it."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
     model.merge_and_unload().save_pretrained(folder)
     AutoTokenizer.from_pretrained(PRETRAINED).save_pretrained(folder)
 
@@ -283,7 +284,8 @@ def main() -> None:
     parser.add_argument("--data", default=DATA, help="the data set (default: %(default)s)")
     parser.add_argument("--cv", action="store_true", help="cross-validate")
     parser.add_argument("--fold", type=int, choices=range(FOLDS), help="train and score one fold")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help="stop after so many epochs")
+    epochs = range(1, EPOCHS + 1)
+    parser.add_argument("--epochs", type=int, default=EPOCHS, choices=epochs, help="train so long")
     parser.add_argument("--predict", metavar="FILE", help="rows to predict with saved weights")
     # region merging
     parser.add_argument("--merge", metavar="FOLDER", help="write the trained model there")

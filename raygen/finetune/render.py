@@ -51,6 +51,7 @@ if epoch == EPOCHS:
 _MERGE = '''\
 def merge(model: nn.Module, folder: str) -> None:
     """Write the trained model as a folder that transformers reads{put}."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
     {merged}.save_pretrained(folder)
     {processor}.from_pretrained(PRETRAINED).save_pretrained(folder)'''
 _MERGING = 'parser.add_argument("--merge", metavar="FOLDER", help="write the trained model there")'
