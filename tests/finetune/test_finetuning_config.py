@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 
 from raygen.errors import RaygenError
 from raygen.search.compatibility import mutable_parameters
+from raygen.source.candidate import Candidate
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,64 @@ def test_each_word_has_a_tag(folder: Path, model: Path) -> None:
     task = {"name": "TokenClassification", "dataset": {"path": str(folder / "tagged.parquet")}}
 
     assert "row 7 has" in refused(write_config(folder, model, task=task))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "told"),
+    [
+        ("tokens", None, "row 7 of column 'tokens' holds nothing; it must hold lists of words"),
+        ("tokens", ["good", None], "row 7 of column 'tokens' holds"),
+        ("tokens", [1, 2], "row 7 of column 'tokens' holds"),
+        ("tags", ["O", None], "row 7 of column 'tags' holds"),
+    ],
+)
+def test_a_cell_far_down_is_looked_at(
+    folder: Path, model: Path, column: str, cell: Any, told: str
+) -> None:
+    """The first row that is not what all must be is named."""
+    frame = pd.read_parquet(folder / "tagged.parquet")
+    records = frame.to_dict("records")
+    records[7][column] = cell
+    lines = [json.dumps({k: _plain(v) for k, v in each.items()}) for each in records]
+    (folder / "tagged.jsonl").write_text("\n".join(lines))
+    task = {"name": "TokenClassification", "dataset": {"path": str(folder / "tagged.jsonl")}}
+
+    assert told in refused(write_config(folder, model, task=task))
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("micro_batch", [4, 8]), ("checkpointing", [True, False]), ("precision", ["fp32", "bf16"])],
+)
+def test_every_training_setting_can_be_searched(
+    folder: Path, model: Path, name: str, options: list[Any]
+) -> None:
+    """A parameter with the name of a setting is that setting, and stands in the program."""
+    section = {"parameters": {name: {"choice": options}}, "training": {}}
+    config = write_config(folder, model, model=section)
+    config.write_text(config.read_text().replace("  training:\n    precision: fp32\n", ""))
+    blueprint = planned(config)
+
+    texts = {blueprint.render(Candidate({name: each})).text for each in options}
+
+    assert len(texts) == 2
+
+
+def test_what_other_peoples_files_do_is_one_line(folder: Path, model: Path) -> None:
+    """A config that transformers itself stumbles over is told, not shown as a traceback."""
+    odd = folder / "odd"
+    shutil.copytree(model, odd)
+    config = json.loads((odd / "config.json").read_text())
+    (odd / "config.json").write_text(json.dumps(config | {"hidden_act": "gelux"}))
+
+    told = refused(write_config(folder, odd))
+
+    assert "model.pretrained: " in told
+    assert "gelux" in told
 
 
 def test_virtual_tokens_leave_room_for_texts(folder: Path, model: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tiny import write_config
 
-from raygen.errors import ConfigError
+from raygen.errors import ConfigError, RunError
 from raygen.pipeline import finetune, generate
 from raygen.runs.journal import read_events
 from raygen.runs.records import History
@@ -121,6 +121,17 @@ def test_a_population_of_finetunings_exploits_and_replays(folder: Path, model: P
         command = [sys.executable, str(program), "--fold", "0"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
         assert json.loads(done.stdout.splitlines()[-1]) == history.trials[trial_id].metrics
+
+
+def test_a_folder_with_a_foreign_config_is_left_alone(folder: Path, model: Path) -> None:
+    """--run-dir of the folder that holds the config itself would overwrite it."""
+    config = write_config(folder, model)
+    before = config.read_text()
+
+    with pytest.raises(RunError, match=r"holds a config\.yaml that is of no run"):
+        finetune(config, run_dir=str(folder))
+
+    assert config.read_text() == before
 
 
 def test_the_other_verb_is_named(folder: Path, model: Path) -> None:
