@@ -86,12 +86,13 @@ def logs(
     if trial is not None and not log.exists():
         raise RunError(f"there is no trial {trial}", where=str(run), remedy=f"type ls {run}/trials")
     ticket = read_ticket(run)
-    if not LAUNCHERS[ticket.kind].is_here:
+    remedy = LAUNCHERS[ticket.kind].logs_elsewhere(ticket.job)
+    if remedy:
         raise RunError(
             f"its folder is on the cluster ({ticket.kind})",
             where=str(run),
             must="what it prints must lie here to be shown",
-            remedy=f"type kubectl logs --selector=ray.io/cluster for job {ticket.job}",
+            remedy=remedy,
         )
     for text in _texts(log, ticket if follow else None):
         sys.stdout.write(text)
@@ -161,7 +162,7 @@ def _refuse_second(plan: Plan) -> None:
 
 def _progress(run: Path) -> str:
     """How far a run has come, by its journal."""
-    from raygen.report.tables import best_text, fit_text
+    from raygen.report.tables import best_text
     from raygen.runs.paths import RunPaths
     from raygen.runs.records import History
 
@@ -174,7 +175,7 @@ def _progress(run: Path) -> str:
     parts += [best_text(history)] if any(each.curve for each in trials) else []
     parts += [f"{len(history.folds)} folds"] if history.folds else []
     if history.fit and not history.test:
-        parts.append(fit_text(history.fit, 0).partition("/")[0] + " epochs")
+        parts.append(f"training on all rows, epoch {history.fit['epoch']}")
     if history.test:
         parts.append("done")
     return ", ".join(parts)

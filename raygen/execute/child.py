@@ -43,7 +43,6 @@ def train_and_tell(reporter: Reporter) -> None:
     """Run a reporter's job in this process; whatever it comes to is sent as a message."""
     job, connection = reporter.job, reporter.connection
     _send_output_to(job.log)
-    os.environ.setdefault("TQDM_MININTERVAL", "10")  # bars of progress are lines in a file here
     if job.memory_gb is not None:
         limit = int(job.memory_gb * 1e9)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

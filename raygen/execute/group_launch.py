@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 from raygen.execute.job import Job, Message
 from raygen.execute.run import Group
-from raygen.execute.runner import WAITING
+from raygen.execute.runner import ENVIRONMENT
 
 _FINISH_S = 3.0
 """Time for processes that have said their last word to end by themselves."""
@@ -175,7 +175,7 @@ def _trainer(group: Group, loop: dict[str, Any], folder: Path) -> Any:
     from raygen.execute.group_worker import train_share
 
     fewest, most = group.workers
-    environment = {"OMP_NUM_THREADS": str(group.cpus), WAITING[0]: WAITING[1]}
+    environment = {"OMP_NUM_THREADS": str(group.cpus), **ENVIRONMENT}
     if not group.gpus:  # or programs would find the GPUs of others
         environment["CUDA_VISIBLE_DEVICES"] = ""
     given = {

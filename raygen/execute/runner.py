@@ -18,8 +18,13 @@ from raygen.execute.child import train_job
 from raygen.execute.job import Job, Message
 from raygen.runs.records import State
 
-WAITING = ("OMP_WAIT_POLICY", "PASSIVE")
-"""Threads that wait for each other sleep: spinning ones take the cores from those waited for."""
+ENVIRONMENT = {
+    # threads that wait for each other sleep: spinning ones take the cores from those waited for
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # bars of progress are lines in a file here
+    "TQDM_MININTERVAL": "10",
+}
+"""Of processes that train; libraries read it when they are loaded, so it must be there before."""
 
 
 class JobRunner(ABC):
@@ -67,7 +72,8 @@ class Runner(JobRunner):
         self._context.set_forkserver_preload([*preload, "raygen.execute.child"])
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)  # read by libraries when they are loaded
-        os.environ.setdefault(*WAITING)
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         main = sys.modules["__main__"]
         # or each child would import Ray's default_worker.py anew, which takes a second
         main.__dict__.pop("__file__", None)

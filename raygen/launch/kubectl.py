@@ -15,13 +15,15 @@ _WAITS = ("", "New", "Initializing", "Waiting")
 
 
 def submit(manifests: str) -> str:
-    """Apply manifests; returns the name of their job.
+    """Hand over a config and its job; returns the name of the job.
 
     Raises:
-        EnvironmentProblem: Kubernetes does not take them.
+        EnvironmentProblem: Kubernetes does not take them, or has such a job.
     """
-    run_command(["kubectl", "apply", "-f", "-"], manifests)
-    about = list(yaml.safe_load_all(manifests))[-1]["metadata"]
+    config, job = manifests.split("\n---\n")
+    run_command(["kubectl", "create", "-f", "-"], job)  # refuses one that is there already
+    run_command(["kubectl", "apply", "-f", "-"], config)  # for which its pods wait
+    about = yaml.safe_load(job)["metadata"]
     return f"{about['namespace']}/{about['name']}"
 
 
@@ -45,6 +47,12 @@ def state_of(job: str) -> JobState:
 def stop(job: str) -> None:
     """Take a job and its pods away; what is done is in the claim."""
     _kubectl(job, "delete", "rayjob", "{name}")
+
+
+def logs_command(job: str) -> str:
+    """What to type for what a job prints: its submitter is a job of the same name."""
+    namespace, _, name = job.partition("/")
+    return f"type kubectl --namespace={namespace} logs --follow --selector=job-name={name}"
 
 
 def _why(job: str) -> str:

@@ -23,8 +23,8 @@ class Launcher:
     """Hands the text over; gives what the cluster calls the job."""
     state_of: Callable[[str], JobState]
     stop: Callable[[str], None]
-    is_here: bool
-    """Whether the folder of the run is the one here, and not one of the cluster's own."""
+    logs_elsewhere: Callable[[str], str] = lambda job: ""
+    """What to type for what a job prints; nothing where the folder of its run lies here."""
 
 
 LAUNCHERS: Mapping[str, Launcher] = {
@@ -33,14 +33,13 @@ LAUNCHERS: Mapping[str, Launcher] = {
         submit=slurm_queue.submit,
         state_of=slurm_queue.state_of,
         stop=slurm_queue.stop,
-        is_here=True,
     ),
     "kuberay": Launcher(
         render=manifests,
         submit=kubectl.submit,
         state_of=kubectl.state_of,
         stop=kubectl.stop,
-        is_here=False,
+        logs_elsewhere=kubectl.logs_command,
     ),
 }
 """By the name of its section in a cluster file."""

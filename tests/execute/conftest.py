@@ -13,7 +13,7 @@ import pytest
 from stub_program import stub
 
 from raygen.execute.job import Job
-from raygen.execute.runner import Runner
+from raygen.execute.runner import ENVIRONMENT, Runner
 
 
 @pytest.fixture
@@ -50,6 +50,8 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Runner]:
     main = sys.modules["__main__"]
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.setenv(name, "1")
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)  # and put back afterwards, as the others
     monkeypatch.setattr(main, "__file__", getattr(main, "__file__", None))  # put back afterwards
     monkeypatch.setattr(main, "__spec__", main.__spec__)
     made = Runner(["numpy"], threads=1)

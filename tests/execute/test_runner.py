@@ -7,13 +7,14 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 
 from raygen.execute.job import Job
 from raygen.execute.pins import read_messages
-from raygen.execute.runner import Runner
+from raygen.execute.runner import ENVIRONMENT, Runner
 from raygen.runs.records import State
 
 NewJob = Callable[..., Job]
@@ -394,7 +395,7 @@ def test_a_killed_worker_leaves_no_orphan(new_job: NewJob, tmp_path: Path) -> No
     job = new_job(body)
     program = f"""
         from raygen.execute.job import Job
-        from raygen.execute.runner import Runner
+        from raygen.execute.runner import ENVIRONMENT, Runner
         if __name__ == "__main__":
             Runner(["numpy"], threads=1).run({job!r})
     """
@@ -408,3 +409,17 @@ def test_a_killed_worker_leaves_no_orphan(new_job: NewJob, tmp_path: Path) -> No
 
     for pid in map(int, pids.read_text().split()):
         wait_for(lambda pid=pid: not is_running(pid))
+
+
+def test_the_environment_is_there_before_packages_are_loaded(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bars of progress and threads that wait are set up by variables that are read but once."""
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name)
+    seen: dict[str, str] = {}
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: seen.update(os.environ))
+
+    Runner(["numpy"], threads=1)
+
+    assert ENVIRONMENT.items() <= seen.items()

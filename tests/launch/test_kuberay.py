@@ -26,8 +26,10 @@ import json, sys
 path = {jobs!r}
 state = json.load(open(path))
 state["calls"].append(sys.argv[1:])
-if "apply" in sys.argv:
-    state["applied"] = sys.stdin.read()
+if "create" in sys.argv and state["status"]:
+    sys.exit("Error from server (AlreadyExists): rayjobs.ray.io already exists")
+elif "create" in sys.argv or "apply" in sys.argv:
+    state["applied"] += sys.stdin.read()
 elif "events" in sys.argv:
     about = {{"name": "raygen-digits-workers-x"}}
     print(json.dumps({{"items": [{{"involvedObject": about, "message": "0/3 nodes: no GPU"}}]}}))
@@ -127,7 +129,7 @@ def test_a_job_is_submitted_asked_for_and_stopped(
 ) -> None:
     """Why it waits is told in the scheduler's words; stop deletes it."""
     jobs, program = place / "jobs.json", place / "kubectl"
-    jobs.write_text(json.dumps({"calls": [], "status": {}}))
+    jobs.write_text(json.dumps({"calls": [], "status": {}, "applied": ""}))
     program.write_text(KUBECTL.format(python=sys.executable, jobs=str(jobs)))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
@@ -138,11 +140,14 @@ def test_a_job_is_submitted_asked_for_and_stopped(
         return raygen("status", "runs/digits")[1]
 
     assert raygen(*SUBMIT)[0] == 0
-    assert "kind: RayJob" in json.loads(jobs.read_text())["applied"]
+    applied = json.loads(jobs.read_text())["applied"]
+    assert applied.index("kind: RayJob") < applied.index("kind: ConfigMap")
+    assert "job-name=raygen-digits" in raygen("logs", "runs/digits")[1]
     assert "waiting: 0/3 nodes: no GPU" in be({})
     assert "job default/raygen-digits: running" in be({"jobDeploymentStatus": "Running"})
     assert raygen("stop", "runs/digits")[0] == 0
     last = json.loads(jobs.read_text())["calls"][-1]
     assert last == ["--namespace=default", "delete", "rayjob", "raygen-digits"]
     assert "failed: it broke" in be({"jobDeploymentStatus": "Failed", "message": "it broke"})
+    assert "AlreadyExists" in raygen(*SUBMIT)[1]
     assert "gone" in be(None)
