@@ -531,6 +531,9 @@ class Resources(Section):
     """Memory in GB of the GPU that a fine-tuning is meant for, to check it where there is none."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     """Trials at a time; auto: as many as the machine has room for."""
+    keep_checkpoints: Annotated[int, Field(ge=0)] = 0
+    """Checkpoints that stay of the training on all rows, those of its newest epochs: the folders
+    `kept-EPOCH` of the trial, each of which `python model.py --weights FOLDER` reads."""
 
     @property
     def workers(self) -> tuple[int, int]:

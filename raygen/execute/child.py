@@ -23,7 +23,7 @@ from typing import Any
 
 from raygen.execute.arrays import map_arrays
 from raygen.execute.job import Job, Message
-from raygen.execute.pins import pin, read_messages, write_messages
+from raygen.execute.pins import keep, pin, read_messages, write_messages
 from raygen.runs.paths import TrialPaths
 from raygen.runs.records import State
 
@@ -148,6 +148,8 @@ class Reporter:
                 raise ValueError("the scheduler needs checkpoints: report(metrics, save) must save")
         elif last or epoch in self.job.milestones or self._checkpoint_is_due():
             self._save(save, message)
+            if most := self.job.keep_checkpoints:
+                keep(Path(self.job.checkpoint), epoch, most)
         if self.job.kept and epoch in self.job.milestones:
             pin(TrialPaths(Path(self.job.checkpoint).parent), epoch)
         self.send(message)
@@ -184,7 +186,9 @@ class Reporter:
         )
 
     def _checkpoint_is_due(self) -> bool:
-        """Whether a checkpoint, as long as the last one took, is a small part of the training."""
+        """Whether each is kept, or one as long as the last took is a small part of the training."""
+        if self.job.keep_checkpoints:
+            return True
         since = time.monotonic() - self.saved_at
         return self.save_seconds <= since * _SHARE_FOR_CHECKPOINTS
 

@@ -36,6 +36,8 @@ class Job:
     """Epochs after which it saves a checkpoint, and waits until it is told to go on."""
     kept: bool = False
     """Whether the checkpoints of its newest milestones are kept for other trials."""
+    keep_checkpoints: int = 0
+    """Of so many newest epochs the checkpoints stay, for the user; each epoch then saves one."""
     halvings: int = 0
     """How often the program's micro-batch is halved, after its group was out of memory."""
     objectives: tuple[Objective, ...] = ()

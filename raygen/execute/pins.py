@@ -1,4 +1,4 @@
-"""Which checkpoints stay as they are while their trial trains on, and how does another get them?"""
+"""Which checkpoints stay as they are while their trial trains on?"""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ _KEPT = 2
 def pin(trial: TrialPaths, epoch: int) -> None:
     """Keep a trial's checkpoint of fold 0, which is of this epoch, and its predecessor.
 
-    The files are shared with the checkpoint: a save writes new ones, and nobody writes into old
-    ones.
+    Another trial may go on from them.
     """
-    target = trial.milestone(epoch)
-    draft = target.with_name(f"{target.name}.{os.getpid()}")
-    link_folder(trial.checkpoint(0), draft)
-    shutil.rmtree(target, ignore_errors=True)
-    draft.rename(target)
+    _link_as_a_whole(trial.checkpoint(0), trial.milestone(epoch))
     for old in trial.milestones[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def keep(checkpoint: Path, epoch: int, most: int) -> None:
+    """Keep a checkpoint, which is of this epoch, and at most so many with its predecessors."""
+    trial = TrialPaths(checkpoint.parent)
+    _link_as_a_whole(checkpoint, trial.kept(epoch))
+    for old in trial.all_kept[:-most]:
         shutil.rmtree(old, ignore_errors=True)
 
 
@@ -52,6 +55,17 @@ def read_messages(checkpoint: Path) -> list[Message]:
         return []
     messages = json.loads(file.read_text(encoding="utf-8"))
     return [Message(**fields | {"state": State(fields["state"])}) for fields in messages]
+
+
+def _link_as_a_whole(checkpoint: Path, target: Path) -> None:
+    """Give a checkpoint a second name, all or nothing.
+
+    The files are shared: a save writes new ones, and nobody writes into old ones.
+    """
+    draft = target.with_name(f"{target.name}.{os.getpid()}")
+    link_folder(checkpoint, draft)
+    shutil.rmtree(target, ignore_errors=True)
+    draft.rename(target)
 
 
 def _link(source: str, target: str) -> None:

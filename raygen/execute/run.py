@@ -108,6 +108,7 @@ class Run:
             checkpoint=str(paths.checkpoint(fold)),
             log=str(paths.log),
             weights=str(self.paths.best / "weights") if fold is None else "",
+            keep_checkpoints=self.experiment.resources.keep_checkpoints if fold is None else 0,
             memory_gb=self.experiment.resources.memory_gb_per_trial,
             hang_timeout_s=self.experiment.search.hang_timeout,
             objectives=self.blueprint.objectives,

@@ -33,8 +33,16 @@ class TrialPaths:
     @property
     def milestones(self) -> list[Path]:
         """All of them, oldest first."""
-        named = {path.name.removeprefix("milestone-"): path for path in self._all("milestone-*")}
-        return [named[epoch] for epoch in sorted(filter(str.isdecimal, named), key=int)]
+        return self._by_epoch("milestone-")
+
+    def kept(self, epoch: int) -> Path:
+        """The checkpoint after an epoch of the fit on all training rows, kept for the user."""
+        return self.folder / f"kept-{epoch}"
+
+    @property
+    def all_kept(self) -> list[Path]:
+        """All of them, oldest first."""
+        return self._by_epoch("kept-")
 
     def move(self, number: int) -> Path:
         """What a trial begins anew with at the run's exploit of a number, until it is in place."""
@@ -51,6 +59,10 @@ class TrialPaths:
         return [
             path for kind in ("checkpoint-0*", "milestone-*", "move-*") for path in self._all(kind)
         ]
+
+    def _by_epoch(self, name: str) -> list[Path]:
+        named = {path.name.removeprefix(name): path for path in self._all(f"{name}*")}
+        return [named[epoch] for epoch in sorted(filter(str.isdecimal, named), key=int)]
 
     def _all(self, pattern: str) -> list[Path]:
         return list(self.folder.glob(pattern))

@@ -274,6 +274,20 @@ def test_the_two_newest_milestones_are_kept(runner: Runner, new_job: NewJob) -> 
         assert [m.epoch for m in read_messages(path)] == list(range(1, epoch + 1))
 
 
+def test_the_newest_checkpoints_of_a_fit_are_kept(
+    runner: Runner, new_job: NewJob, tmp_path: Path
+) -> None:
+    """As many as were asked for, each as its epoch left it; older ones make room."""
+    weights = str(tmp_path / "weights")
+    job = new_job(epochs=4, fold=None, weights=weights, keep_checkpoints=2)
+
+    runner.run(job)
+
+    kept = sorted(Path(job.model).parent.glob("kept-*"))
+    assert [path.name for path in kept] == ["kept-3", "kept-4"]
+    assert [(path / "weights.json").read_text() for path in kept] == ["3", "4"]
+
+
 def test_a_job_that_has_ended_is_heard_to_the_end(runner: Runner, new_job: NewJob) -> None:
     """A worker that comes late finds the last messages of a process that is gone."""
     job = new_job("Path(__file__).with_name('pid').write_text(str(os.getpid()))", epochs=2)
