@@ -35,6 +35,9 @@ class Slurm(Section):
     """Of the cluster, for example gpu; without it, Slurm's default."""
     account: Text | None = None
     """Whom Slurm bills."""
+    array: bool = False
+    """Whether nodes are asked for one by one, as tasks of a job array: the run begins on the first,
+    and the others join it as they get free."""
     requeue: bool = True
     """Whether a job that was preempted, or lost a node, is queued again; it then goes on."""
     notice: Duration = 90.0

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from raygen.errors import EnvironmentProblem
 
 _PATIENCE_S = 60.0
 
 
-def run_command(words: Sequence[str], text: str | None = None) -> str:
+def run_command(
+    words: Sequence[str], text: str | None = None, secrets: Mapping[str, str] | None = None
+) -> str:
     """What a program prints that is given a text to read.
+
+    Args:
+        words: The program and its arguments.
+        text: Its standard input.
+        secrets: Variables of its environment, where no list of processes shows them.
 
     Raises:
         EnvironmentProblem: It is not there, fails, or does not answer.
@@ -19,7 +27,13 @@ def run_command(words: Sequence[str], text: str | None = None) -> str:
     program = words[0]
     try:
         done = subprocess.run(
-            words, input=text, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+            words,
+            input=text,
+            env={**os.environ, **(secrets or {})},
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+            check=False,
         )
     except FileNotFoundError:
         raise EnvironmentProblem(

@@ -8,11 +8,13 @@ import shlex
 from raygen.launch.cluster_file import Slurm
 from raygen.launch.order import Order
 
-_BODY = """\
+_BEGIN = """\
 set -euo pipefail
 {setup}
 cd {folder}
 export RAY_USAGE_STATS_ENABLED=0 RAY_AUTH_MODE=token
+"""
+_NODES_AT_ONCE = """\
 RAY_AUTH_TOKEN=$({python} -c 'import secrets; print(secrets.token_hex(32))')
 export RAY_AUTH_TOKEN  # srun hands it to every node; it is in no file and on no command line
 
@@ -31,7 +33,27 @@ for node in "${{nodes[@]:1}}"; do
         --node-ip-address="$(address_of "$node")" {resources} --block &
 done
 {python} -m raygen.launch.wait_for_nodes "${{#nodes[@]}}"
+"""
+_NODES_ONE_BY_ONE = """\
+: "${{RAY_AUTH_TOKEN:?it comes with the environment that sbatch was given; do not set export}}"
 
+# where the first task leaves the address of Ray's head, for the others to join it
+meeting={meeting}"-$SLURM_ARRAY_JOB_ID"
+address=$({python} -m raygen.launch.own_address)
+if [ "$SLURM_ARRAY_TASK_ID" != 0 ]; then
+    exec >>{log}".$SLURM_ARRAY_TASK_ID" 2>&1
+    exec {python} -m raygen.launch.join "$meeting" --node-ip-address="$address" \\
+        {resources}
+fi
+
+port=$((20000 + SLURM_ARRAY_JOB_ID % 10000))
+{python} -m ray.scripts.scripts start --head --node-ip-address="$address" \\
+    --port="$port" {resources} --include-dashboard=false --block &
+export RAY_ADDRESS="$address:$port"
+{python} -m raygen.launch.wait_for_nodes 1
+printf '%s %s\\n' "$RAY_ADDRESS" "${{SLURM_RESTART_COUNT:-0}}" >"$meeting"
+"""
+_RUN = """
 # a notice of Slurm's becomes one for the run: it keeps all that is done, and ends
 {command} &
 run=$!
@@ -42,6 +64,14 @@ while kill -0 "$run" 2>/dev/null; do
     code=0
     wait "$run" || code=$?
 done
+"""
+_END_ARRAY = """\
+if [ "$code" != 130 ]; then  # else it was told to stop, and may begin again
+    printf 'over\\n' >"$meeting"
+    scancel --state=PENDING "$SLURM_ARRAY_JOB_ID"
+fi
+"""
+_END = """\
 exit "$code"
 """
 
@@ -50,7 +80,9 @@ def batch_script(cluster: Slurm, order: Order) -> str:
     """Write the script that sbatch takes.
 
     It starts Ray on all nodes with a token of its own, waits until they are there, and runs the
-    command. A job that is queued again runs the same command, which goes on where it was.
+    command. As an array, its first task is the head that runs the command, and the others join it
+    as Slurm has room for them. A job that is queued again runs the same command, which goes on
+    where it was.
 
     Args:
         cluster: What the job asks for.
@@ -59,7 +91,8 @@ def batch_script(cluster: Slurm, order: Order) -> str:
     command = order.command(cluster.python, str(order.config), str(order.run), str(order.output))
     asked = {
         "job-name": f"raygen-{order.name}",
-        "nodes": cluster.nodes,
+        "nodes": 1 if cluster.array else cluster.nodes,
+        "array": f"0-{cluster.nodes - 1}" if cluster.array else None,
         "ntasks-per-node": 1,
         "cpus-per-task": cluster.cpus_per_node,
         "gpus-per-node": cluster.gpus_per_node or None,
@@ -76,13 +109,18 @@ def batch_script(cluster: Slurm, order: Order) -> str:
     }
     lines = [f"#SBATCH --{key}={_word(value)}" for key, value in asked.items() if value is not None]
     lines.append("#SBATCH --requeue" if cluster.requeue else "#SBATCH --no-requeue")
-    body = _BODY.format(
+    parts = [_BEGIN, _NODES_ONE_BY_ONE, _RUN, _END_ARRAY, _END]
+    if not cluster.array:
+        parts = [_BEGIN, _NODES_AT_ONCE, _RUN, _END]
+    body = "".join(parts).format(
         setup="\n".join(cluster.setup),
         folder=shlex.quote(str(order.here)),
         python=shlex.quote(cluster.python),
         resources=f"--num-cpus={cluster.cpus_per_node} --num-gpus={cluster.gpus_per_node} "
         "--dashboard-agent-listen-port=0",  # nodes may be shared with others
         command=shlex.join(command),
+        meeting=shlex.quote(str(order.log.with_name("head"))),
+        log=shlex.quote(str(order.log)),
     )
     return "\n".join(["#!/usr/bin/env bash", *lines, body])
 

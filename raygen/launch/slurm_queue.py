@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 
 from raygen.errors import EnvironmentProblem
@@ -24,12 +25,17 @@ REASONS: Mapping[str, str] = {
 
 
 def submit(script: str) -> str:
-    """Queue the text of a batch script; returns the number of its job.
+    """Queue the text of a batch script; returns the number of its job, of an array's first task.
+
+    The token of an array's Ray comes to its tasks with the environment.
 
     Raises:
         EnvironmentProblem: Slurm does not take it.
     """
-    return run_command(["sbatch", "--parsable"], script).strip().partition(";")[0]
+    is_array = "\n#SBATCH --array=" in script
+    token = {"RAY_AUTH_TOKEN": secrets.token_hex(32)} if is_array else {}
+    job = run_command(["sbatch", "--parsable"], script, token).strip().partition(";")[0]
+    return f"{job}_0" if is_array else job
 
 
 def state_of(job: str) -> JobState:
@@ -50,7 +56,12 @@ def state_of(job: str) -> JobState:
 
 def stop(job: str) -> None:
     """Tell a job to keep what is done and end; one that has not begun is taken out."""
+    array, _, task = job.partition("_")
     if state_of(job).waits:
-        run_command(["scancel", job])
-    else:
-        run_command(["scancel", "--batch", "--signal=TERM", job])
+        run_command(["scancel", array])
+        return
+    run_command(["scancel", "--batch", "--signal=TERM", job])
+    if task:
+        tasks = run_command(["squeue", "--noheader", "--format=%i", f"--jobs={array}"]).split()
+        if others := [each for each in tasks if each != job]:
+            run_command(["scancel", *others])

@@ -6,11 +6,13 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from raygen.launch.cluster_file import Slurm
 from raygen.launch.order import Order
 from raygen.launch.slurm import batch_script
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "slurm_job.sh"
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CLUSTER = Slurm(
     nodes=2,
     cpus_per_node=8,
@@ -23,7 +25,7 @@ CLUSTER = Slurm(
 )
 
 
-def script(folder: str = "/home/ann/my runs") -> str:
+def script(folder: str = "/home/ann/my runs", *, array: bool = False) -> str:
     """A script of a folder with a space."""
     place = Path(folder)
     order = Order(
@@ -36,20 +38,23 @@ def script(folder: str = "/home/ann/my runs") -> str:
         output=place / "model.py",
         log=place / "log.txt",
     )
-    return batch_script(CLUSTER, order)
+    return batch_script(CLUSTER.model_copy(update={"array": array}), order)
 
 
-def test_text_is_that_of_the_golden_file() -> None:
+@pytest.mark.parametrize(("name", "array"), [("slurm_job.sh", False), ("slurm_array.sh", True)])
+def test_text_is_that_of_the_golden_file(name: str, array: bool) -> None:
     """RAYGEN_GOLDEN=1 writes it anew for a review."""
+    text = script(array=array)
     if os.environ.get("RAYGEN_GOLDEN"):
-        GOLDEN.write_text(script(), encoding="utf-8")
+        (GOLDEN / name).write_text(text, encoding="utf-8")
 
-    assert script() == GOLDEN.read_text(encoding="utf-8")
+    assert text == (GOLDEN / name).read_text(encoding="utf-8")
 
 
-def test_bash_reads_it() -> None:
+@pytest.mark.parametrize("array", [False, True])
+def test_bash_reads_it(array: bool) -> None:
     """Every word of the command and the folder is quoted, so that no name can be a command."""
-    text = script(folder="/tmp/$(touch owned);'\"")
+    text = script(folder="/tmp/$(touch owned);'\"", array=array)
 
     done = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
 
@@ -64,10 +69,11 @@ def test_bash_reads_it() -> None:
     assert read.stdout == "/tmp/$(touch owned);'\""
 
 
-def test_the_token_is_nowhere() -> None:
-    """Each start makes a token of its own; the script holds none, and no command line does."""
-    text = script()
+@pytest.mark.parametrize("array", [False, True])
+def test_the_token_is_nowhere(array: bool) -> None:
+    """A job makes a token of its own, an array is given one; neither script holds one."""
+    text = script(array=array)
 
     assert "RAY_AUTH_MODE=token" in text
-    assert text == script(), "nothing in it is drawn by chance"
+    assert text == script(array=array), "nothing in it is drawn by chance"
     assert not [line for line in text.splitlines() if line.startswith("on ") and "TOKEN" in line]
