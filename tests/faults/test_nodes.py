@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from climbing_program import EPOCHS, check_sweep
+from damage import ENVIRONMENT, SmallCluster
 
 from raygen.runs.journal import read_events
 from raygen.runs.records import State
@@ -42,55 +41,12 @@ Blueprint.preload = lambda _: ("numpy",)
 cli.main()
 """
 TESTS = Path(__file__).parents[1]
-ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AUTH_MODE": "disabled",
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "1000",
-    "RAY_health_check_failure_threshold": "3",
-}
-
-
-class SmallCluster:
-    """A cluster that this test can damage."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("small_cluster.py"))]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | ENVIRONMENT,
-            text=True,
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        self.address = self._process.stdout.readline().strip()
-
-    def do(self, line: str) -> None:
-        """Add or kill a node."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-        assert self._process.stdout.readline() == "done\n"
-
-    def quit(self) -> None:
-        """Take all of it down, if it is not."""
-        assert self._process.stdin is not None
-        with suppress(OSError, ValueError, subprocess.TimeoutExpired):
-            self._process.stdin.close()
-            self._process.wait(timeout=60)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
 
 
 @pytest.fixture
 def cluster() -> Iterator[SmallCluster]:
     """A head and two further nodes of one CPU each."""
-    made = SmallCluster()
+    made = SmallCluster(cpus=1)
     made.do("add")
     made.do("add")
     yield made
