@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from raygen.runs.records import History
 from raygen.search.budget import expected_trials
 
 if TYPE_CHECKING:
+    from raygen.execute.room import Room
     from raygen.execute.run import Run
     from raygen.execute.session import Interruption
     from raygen.report.screen import Screen
@@ -95,26 +96,32 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
         Interrupted: Ctrl-C or SIGTERM; what was done is kept.
     """
     from raygen.execute.arrays import forget_arrays  # numpy
+    from raygen.execute.disk import DiskGuard, told_if_full
     from raygen.execute.session import Interruption, session
 
     check_framework(plan)
     check_parameters(plan, searches=upto != "fit")
-    resources = plan.experiment.resources
     with (
+        told_if_full(plan.paths.folder),
         open_run(plan) as (journal, history),
         Interruption() as interruption,
         _screen(plan) as screen,
         ThreadPoolExecutor(1) as thread,
     ):
         loading = [thread.submit(plan.blueprint.load_arrays)]  # while Ray starts
-        with session(resources.cpus, resources.gpus, resources.workers[0]) as room:
+        with (
+            DiskGuard(plan.paths.folder, plan.experiment.resources.disk_gb, interruption.ask),
+            session(plan.experiment.resources) as room,
+        ):
             interruption.listen()
-            run = _begin(plan, journal, history, loading, interruption, screen.show, room)
+            run = _begin(plan, journal, history, loading, interruption, screen, room)
             try:
                 board = _fit(run) if upto == "fit" else _search_and_rank(run, upto)
             finally:
                 forget_arrays(run.worker.data_key)
         run.forget_checkpoints()  # now that no child is left that could write another
+        if interruption.problem is not None:
+            raise interruption.problem
         if interruption:
             raise Interrupted(
                 f"stopped; all that was done is kept in {plan.paths.folder}",
@@ -221,8 +228,8 @@ def _begin(
     history: History,
     loading: list[Future[Any]],
     interruption: Interruption,
-    show: Callable[[History], None],
-    room: int,
+    screen: Screen,
+    room: Room,
 ) -> Run:
     """Put the data into Ray's object store, begin the journal, and bundle what the steps share."""
     import ray
@@ -258,9 +265,10 @@ def _begin(
         history=history,
         arrays=arrays,
         worker=worker,
-        room=room if resources.concurrent == "auto" else min(room, resources.concurrent),
+        places=room,
         interruption=interruption,
-        show=show,
+        show=screen.show,
+        say=screen.say,
     )
 
 

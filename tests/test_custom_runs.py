@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,20 +53,10 @@ def train(parameters, report, resume=None):
 Generate = Callable[..., pipeline.Result]
 
 
-@pytest.fixture(scope="module")
-def one_ray() -> Iterator[int]:
-    """Ray, started once for all tests of this file."""
-    from raygen.execute.session import session
-
-    with session(1, 0) as room:
-        yield room
-
-
 @pytest.fixture
-def generate(one_ray: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generate:
+def generate(on_one_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generate:
     """``raygen.generate`` in a folder with walk.py, whose epochs do what is asked for."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("raygen.execute.session.session", lambda *_: nullcontext(one_ray))
 
     def run(*overrides: str, config: str | Path = CONFIG, body: str = "pass") -> pipeline.Result:
         if isinstance(config, Path):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,26 +48,16 @@ class Sweep:
         return (self.folder / "trials" / trial_id / "log.txt").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def one_ray() -> Iterator[int]:
-    """Ray, started once for all tests of this file."""
-    from raygen.execute.session import session
-
-    with session(1, 0) as room:
-        yield room
-
-
 @pytest.fixture
-def sweep(one_ray: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sweep]:
+def sweep(
+    on_one_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Sweep]:
     """Search and rank stub programs: one body for each trial."""
-    from contextlib import nullcontext
-
     from raygen import pipeline
     from raygen.search import run
     from raygen.search.strategies.random import Random
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("raygen.execute.session.session", lambda *_: nullcontext(one_ray))
     monkeypatch.setattr(Blueprint, "preload", lambda _: ("numpy",))
     told: list[float | None] = []
 

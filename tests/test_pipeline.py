@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,25 +39,15 @@ Generate = Callable[..., pipeline.Result]
 
 
 @pytest.fixture(scope="module")
-def one_ray() -> Iterator[int]:
-    """Ray, started once for all tests of this file."""
-    from raygen.execute.session import session
-
-    with session(1, 0) as room:
-        yield room
-
-
-@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which one run is begun, and gone on with by test after test."""
     return tmp_path_factory.mktemp("place")
 
 
 @pytest.fixture
-def generate(one_ray: int, place: Path, monkeypatch: pytest.MonkeyPatch) -> Generate:
+def generate(on_one_ray: None, place: Path, monkeypatch: pytest.MonkeyPatch) -> Generate:
     """``raygen.generate`` in the folder of the run, with ``key=value`` pairs."""
     monkeypatch.chdir(place)
-    monkeypatch.setattr("raygen.execute.session.session", lambda *_: nullcontext(one_ray))
 
     def run(*overrides: str, upto: str = "emit", **arguments: Any) -> pipeline.Result:
         Path("config.yaml").write_text(CONFIG, encoding="utf-8")

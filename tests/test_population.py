@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +37,14 @@ FOLDER = Path("runs/digits")
 REST = ("fifo", "asha", "bohb", "median", "extrapolate", "resources")
 
 
-@pytest.fixture(scope="module")
-def one_ray() -> Iterator[int]:
-    """Ray, started once for all tests of this file."""
-    from raygen.execute.session import session
-
-    with session(1, 0) as room:
-        yield room
-
-
 @pytest.fixture
-def search(one_ray: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., History]:
+def search(
+    on_one_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., History]:
     """Search with climbing programs, as often as it is called for."""
     from raygen import pipeline
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("raygen.execute.session.session", lambda *_: nullcontext(one_ray))
     monkeypatch.setattr(Blueprint, "preload", lambda _: ("numpy",))
 
     def go(scheduler: str, trials: int, body: str = "pass") -> History:

@@ -527,10 +527,16 @@ class Resources(Section):
     """How they share a pretrained model: each has a copy (ddp) or a part of it (fsdp)."""
     memory_gb_per_trial: Annotated[Number, Field(gt=0)] | None = None
     """Memory in GB above which a trial is stopped; no limit by default."""
+    disk_gb: Annotated[Number, Field(gt=0)] | None = None
+    """Size in GB of the run's folder above which the run stops, keeping what is done; no limit by
+    default. A run also stops before its disk is full."""
     gpu_memory_gb: Annotated[Number, Field(gt=0)] | None = None
     """Memory in GB of the GPU that a fine-tuning is meant for, to check it where there is none."""
     concurrent: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
-    """Trials at a time; auto: as many as the machine has room for."""
+    """Trials at a time; auto: as many as the machine, or the cluster as it grows, has room for."""
+    share: Annotated[Number, Field(gt=0)] = 1.0
+    """Weight of this run among those on the same cluster: with 2 it gets twice the room of one
+    with 1."""
     keep_checkpoints: Annotated[int, Field(ge=0)] = 0
     """Checkpoints that stay of the training on all rows, those of its newest epochs: the folders
     `kept-EPOCH` of the trial, each of which `python model.py --weights FOLDER` reads."""

@@ -15,6 +15,7 @@ import sysconfig
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from raygen.execute.arrays import map_arrays
+from raygen.execute.disk import is_full
 from raygen.execute.job import Job, Message
 from raygen.execute.pins import keep, pin, read_messages, write_messages
 from raygen.runs.paths import TrialPaths
@@ -51,9 +53,9 @@ def train_and_tell(reporter: Reporter) -> None:
     except MemoryError as error:
         connection.send(Message(state=State.OUT_OF_MEMORY, error=_told(error, job)))
     except Exception as error:  # whatever the user's program raises is a record, not a crash
-        traceback.print_exc()
-        state = State.OUT_OF_MEMORY if _is_out_of_memory(error) else State.ERROR
-        connection.send(Message(state=state, error=_told(error, job)))
+        with suppress(OSError):  # the disk may be full
+            traceback.print_exc()
+        connection.send(Message(state=_state_after(error, job), error=_told(error, job)))
     except SystemExit as error:  # with a text, it is what the program has to say for itself
         if not isinstance(error.code, str):
             raise
@@ -246,6 +248,13 @@ def _send_output_to(path: str) -> None:
     os.close(log)
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # a descriptor
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115  # a descriptor
+
+
+def _state_after(error: Exception, job: Job) -> State:
+    """What an exception says of its job."""
+    if _is_out_of_memory(error):
+        return State.OUT_OF_MEMORY
+    return State.DISK_FULL if is_full(error, Path(job.checkpoint).parent) else State.ERROR
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -9,9 +9,12 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from raygen.execute.arrays import share_arrays
+from raygen.execute.disk import disk_full
 from raygen.execute.group import new_runner
 from raygen.execute.job import Job, Message
+from raygen.execute.losses import Losses
 from raygen.execute.run import Run, Worker
+from raygen.execute.waiting import Waiting
 from raygen.runs.records import State
 
 Key = TypeVar("Key")
@@ -26,6 +29,9 @@ class PoolWorker:
         self._data = str(share_arrays(arrays, worker.data_key))
         self._runner = new_runner(worker)
 
+    def arrive(self) -> None:
+        """Say that it is there."""
+
     def run(self, job: Job) -> Iterator[Message]:
         """Run a job and yield its messages; it goes on from its checkpoint if it has one."""
         yield from self._runner.messages(replace(job, data=self._data))
@@ -39,7 +45,11 @@ class Pool:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._losses = Losses()
+        self._waiting = Waiting(run.experiment.resources, run.say)
         self._idle: list[Any] = []
+        self._arrivals: list[Any] = []
+        """Promises of workers to say that they are there, while none has said so."""
         self._busy: dict[Any, tuple[Any, tuple[Any, Job, int]]] = {}
 
     def __enter__(self) -> Pool:
@@ -65,6 +75,7 @@ class Pool:
                 said = worker.run.options(num_returns="streaming").remote(job)
                 self._busy[said] = worker, (key, job, deaths)
             ready, _ = ray.wait(list(self._busy), timeout=_PATIENCE_S)
+            self._waiting.note(waits=not self._has_begun())
             for said in ready:
                 worker, (key, job, deaths) = self._busy[said]
                 try:
@@ -74,10 +85,14 @@ class Pool:
                         self._idle.append(worker)
                 except ray.exceptions.RayActorError as error:
                     del self._busy[said]
-                    if deaths < self._run.experiment.search.retries:
-                        waiting.appendleft((key, job, deaths + 1))
+                    deaths += not self._losses.forgives(key, error)
+                    if deaths <= self._run.experiment.search.retries:
+                        waiting.appendleft((key, job, deaths))
                         continue
-                    message = Message(state=State.LOST, error=_told(error, deaths + 1))
+                    message = Message(state=State.LOST, error=_told(error, deaths))
+                if message.state is State.DISK_FULL:
+                    self._run.interruption.ask(disk_full(self._run.paths.folder))
+                    return
                 yield key, message
 
     def _free_worker(self) -> Any:
@@ -85,6 +100,15 @@ class Pool:
         if self._idle:
             return self._idle.pop()
         return self._start() if len(self._busy) < self._run.room else None
+
+    def _has_begun(self) -> bool:
+        """Whether one of the workers is there; asked until it is so."""
+        import ray
+
+        if self._arrivals:
+            ready, _ = ray.wait(self._arrivals, timeout=0)
+            self._arrivals = [] if ready else self._arrivals
+        return not self._arrivals
 
     def _start(self) -> Any:
         import ray
@@ -94,7 +118,10 @@ class Pool:
         actor = ray.remote(PoolWorker).options(
             num_cpus=resources.cpus if alone else 0, num_gpus=resources.gpus if alone else 0
         )
-        return actor.remote(self._run.arrays, self._run.worker)
+        worker = actor.remote(self._run.arrays, self._run.worker)
+        if not self._idle and not self._busy:
+            self._arrivals.append(worker.arrive.remote())
+        return worker
 
 
 def _told(error: Exception, deaths: int) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from raygen.config.schema import Experiment
+from raygen.execute.disk import disk_full
 from raygen.execute.job import Job
+from raygen.execute.room import Room
 from raygen.execute.session import Interruption
 from raygen.runs.journal import Journal
 from raygen.runs.paths import RunPaths
@@ -60,19 +62,28 @@ class Run:
     arrays: Any
     """The data set in Ray's object store."""
     worker: Worker
-    room: int
-    """Trials that run at a time."""
+    places: Room
+    """Knows how many trials run at a time."""
     interruption: Interruption
     show: Callable[[History], None]
     """Called after each event."""
+    say: Callable[[str], None]
+    """Shows a line that is of no event."""
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Leave nothing of it in what Ray Tune pickles for a restore; the journal does that."""
         return (object, ())
 
+    @property
+    def room(self) -> int:
+        """Trials that run at a time, as the cluster is at this moment."""
+        return self.places.now()
+
     def record(self, event: str, **fields: Any) -> None:
         """Write an event into the journal, take it into the history, and show it."""
         self.history.take(self.journal.append(event, **fields))
+        if self.journal.is_tight:
+            self.interruption.ask(disk_full(self.paths.folder))
         self.show(self.history)
 
     def forget_checkpoint(self, trial_id: str, fold: int | None) -> None:

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from raygen.errors import EnvironmentProblem
+from raygen.config.schema import Resources
+from raygen.errors import EnvironmentProblem, RaygenError
+from raygen.execute.room import Room
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -35,19 +37,17 @@ _OF_OUR_OWN_RAY = {
 
 
 @contextmanager
-def session(cpus: int, gpus: float, workers: int = 1) -> Iterator[int]:
+def session(resources: Resources) -> Iterator[Room]:
     """Connect to Ray for as long as the block lasts.
 
     The address comes from ``RAY_ADDRESS``; without it Ray is started on this machine, for this
     run alone.
 
     Args:
-        cpus: Of each process that trains.
-        gpus: Of each process that trains.
-        workers: Processes that a trial has at least.
+        resources: What a trial wants.
 
     Yields:
-        How many trials fit into the cluster at a time.
+        Knows how many trials fit into the cluster at a time.
 
     Raises:
         EnvironmentProblem: The cluster cannot hold a single trial.
@@ -69,7 +69,7 @@ def session(cpus: int, gpus: float, workers: int = 1) -> Iterator[int]:
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         raise _no_ray(cluster, error) from error
     try:
-        yield room_for(ray.nodes(), cpus, gpus, workers)
+        yield Room(resources, shared=bool(cluster))
     finally:
         ray.shutdown()
 
@@ -88,55 +88,22 @@ def _no_ray(cluster: str | None, error: Exception) -> EnvironmentProblem:
     )
 
 
-def room_for(nodes: list[dict[str, Any]], cpus: int, gpus: float, workers: int = 1) -> int:
-    """How many trials fit into a cluster at a time.
-
-    Processes are all of one size, and those of a trial may be on several nodes, so as many trials
-    fit as there are places for processes, divided by the workers of a trial.
-
-    Args:
-        nodes: What ``ray.nodes()`` gives.
-        cpus: Of each process.
-        gpus: Of each process.
-        workers: Processes of a trial.
-
-    Raises:
-        EnvironmentProblem: Not one does.
-    """
-    alive = [node["Resources"] for node in nodes if node["Alive"]]
-    places = sum(
-        min(
-            int(node.get("CPU", 0) // cpus),
-            int(node.get("GPU", 0) // gpus) if gpus else 1_000_000,
-        )
-        for node in alive
-    )
-    if places >= workers:
-        return places // workers
-    if workers > 1:
-        raise EnvironmentProblem(
-            f"resources: a trial needs {workers} workers of {cpus} CPUs and {gpus:g} GPUs",
-            must=f"the cluster has room for {places} such workers",
-            remedy="lower resources.workers_per_trial, cpus_per_worker or gpus_per_worker",
-        )
-    most = max(((n.get("CPU", 0), n.get("GPU", 0)) for n in alive), default=(0, 0))
-    raise EnvironmentProblem(
-        f"resources: a trial needs {cpus} CPUs and {gpus:g} GPUs",
-        must=f"the largest node has {most[0]:g} CPUs and {most[1]:g} GPUs",
-        remedy="lower resources.cpus_per_trial or resources.gpus_per_trial",
-    )
-
-
 class Interruption:
     """Turns Ctrl-C and SIGTERM into a request to stop; a second one ends at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.problem: RaygenError | None = None
+        """Why the run must stop, where it is not by a signal."""
         self._before: dict[int, Any] = {}
 
     def __bool__(self) -> bool:
         """Whether a stop was asked for."""
-        return self.signal is not None
+        return self.signal is not None or self.problem is not None
+
+    def ask(self, problem: RaygenError) -> None:
+        """Ask for a stop; the first problem is told."""
+        self.problem = self.problem or problem
 
     def __enter__(self) -> Interruption:
         self.listen()

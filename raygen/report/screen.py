@@ -112,6 +112,11 @@ class Screen:
             self._phase, self._pace = phase, _Pace(self._work(history, phase)[0])
         self._history = history
 
+    def say(self, line: str) -> None:
+        """Show a line that is of no event."""
+        with suppress(*_NOBODY_WATCHES):
+            self._console.print(Text(line, style="yellow"), soft_wrap=True)
+
     def refresh(self) -> None:
         """Bring the display up to date."""
         history = self._history

@@ -85,6 +85,11 @@ class RunPaths:
         return self.folder / "journal.jsonl"
 
     @property
+    def reserve(self) -> Path:
+        """Room on the disk for the journal's last lines, should nothing else be left."""
+        return self.folder / ".reserve"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that works on the run."""
         return self.folder / ".lock"

@@ -30,6 +30,9 @@ class State(str, Enum):
     """Gave no sign of life for ``search.hang_timeout``."""
     LOST = "lost"
     """Its worker died more often than ``search.retries`` allows."""
+    DISK_FULL = "disk_full"
+    """Could not write. It is no fault of the trial's: the run stops, and the trial goes on when
+    the run does, so this is in no journal."""
 
     def is_over(self) -> bool:
         """Whether nothing more will come."""

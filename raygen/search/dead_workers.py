@@ -7,6 +7,7 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
+from raygen.execute.losses import Losses
 from raygen.search.controller import mend_controller
 
 
@@ -17,18 +18,21 @@ def forgive_resets(scheduler: TrialScheduler) -> TrialScheduler:
     one death twice: it puts the trial back into the queue, and gives it up on hearing of the same
     death once more, whatever its retries. And it goes on believing that the trial is being handed
     over, so that it would never start it. Schedulers are handed the controller, where this is set
-    right.
+    right. What a node took along does not count against the trial.
     """
     return mend_controller(scheduler, _mend)
 
 
 def _mend(controller: Any) -> None:
-    process = controller._process_trial_failure
+    process, losses = controller._process_trial_failure, Losses()
 
-    def processed(trial: Trial, exception: Exception) -> None:
+    def processed(trial: Trial, exception: Any) -> None:
         controller._resetting_trials.discard(trial)
         waits = trial.status == Trial.PENDING and trial not in controller._trial_to_actor
-        if not waits:  # else it is in the queue again already
-            process(trial, exception)
+        if waits:  # in the queue again already
+            return
+        if losses.forgives(trial, exception) and not exception.preempted:  # those Tune forgives
+            trial.run_metadata.num_failures -= 1
+        process(trial, exception)
 
     controller._process_trial_failure = processed

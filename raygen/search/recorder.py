@@ -9,6 +9,7 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.schedulers import TrialScheduler
 
+from raygen.execute.disk import disk_full
 from raygen.execute.job import Message
 from raygen.execute.run import Run
 from raygen.runs.records import State, TrialRecord
@@ -36,6 +37,9 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
         message: Message = result["message"]
         known = self._known(trial)
         if known.state.is_over():
+            return
+        if message.state is State.DISK_FULL:
+            self._run.interruption.ask(disk_full(self._run.paths.folder))
             return
         fields = {
             "epoch": message.epoch,

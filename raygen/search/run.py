@@ -12,6 +12,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 
 from raygen.errors import TrialError
 from raygen.execute.run import Run
+from raygen.execute.waiting import Waiting
 from raygen.runs.records import History, State
 from raygen.search.budget import Budget, is_covered, num_trials
 from raygen.search.candidates import Candidates
@@ -71,7 +72,7 @@ def _tune(run: Run) -> tuple[str, str]:
         seconds_before=history.search_seconds,
     )
     algorithm, why = _algorithm(run)
-    standing, measures = _Standing(), Measures(run)
+    standing, measures = _Standing(Waiting(run.experiment.resources, run.say)), Measures(run)
     candidates = Candidates(
         load_strategy(algorithm, _terms(run)),
         refusal=measures.refusal,
@@ -81,14 +82,14 @@ def _tune(run: Run) -> tuple[str, str]:
     for values, scores in known_scores(run):
         candidates.recall(values, scores)
     row = SCHEDULERS[config.scheduler]
-    limit = pool_size(config.scheduler, _scheduler_terms(run)) or run.room
+    limit = pool_size(config.scheduler, _scheduler_terms(run))
     counts = row.pauses or row.mutates  # Tune would count paused trials too
     proposer = Proposer(
         run,
         candidates,
         budget,
         measure=measures.of,
-        is_full=lambda: counts and standing.awake() >= limit,
+        is_full=lambda: standing.awake() >= (limit or run.room),
         is_idle=lambda: not (counts and standing.alive()),
         configure=_configure(run),
     )
@@ -127,10 +128,9 @@ def _fit(
             mode=run.blueprint.objectives[0].mode,
             search_alg=proposer,
             scheduler=forget_ended(
-                keep_warm(forgive_resets(journal_first(scheduler, recorder)), run.room)
+                keep_warm(forgive_resets(journal_first(scheduler, recorder)), lambda: run.room)
             ),
             num_samples=-1 if row.pauses or row.mutates else num_samples,
-            max_concurrent_trials=_most_alive(run),
             reuse_actors=row.reuses_workers,
         ),
         run_config=tune.RunConfig(
@@ -188,19 +188,6 @@ def _scheduler_terms(run: Run, proposer: Proposer | None = None) -> SchedulerTer
     )
 
 
-def _most_alive(run: Run) -> int | None:
-    """The trials that Tune may have at a time, paused ones included; None for any number.
-
-    So many may also wait for a worker, as a population does that is proposed at once.
-    """
-    name = run.experiment.search.scheduler
-    return (
-        None
-        if not SCHEDULERS[name].mutates and SCHEDULERS[name].pauses
-        else (pool_size(name, _scheduler_terms(run)) or run.room)
-    )
-
-
 def _configure(run: Run) -> Callable[[str], dict[str, Any]]:
     """From the number of a trial, what Tune is to start it with."""
     name = run.experiment.search.scheduler
@@ -251,14 +238,15 @@ def _no_score(run: Run, refused: str) -> TrialError:
 
 
 class _Standing(TrialProgressCallback):  # type: ignore[misc]  # Ray has no types
-    """Sees Tune's trials.
+    """Sees Tune's trials, and whether they wait for room.
 
     It takes the place of the callback that Tune adds for its own screen, which keeps every trial
     and its last result even where it prints nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: Waiting) -> None:
         self._trials: list[Any] = []
+        self._waiting = waiting
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Leave nothing of it in what Ray Tune pickles for a restore."""
@@ -267,6 +255,8 @@ class _Standing(TrialProgressCallback):  # type: ignore[misc]  # Ray has no type
     def on_step_begin(self, iteration: int, trials: list[Any], **_: Any) -> None:
         """Take Tune's own list; it is always up to date."""
         self._trials = trials
+        states = {trial.status for trial in trials}
+        self._waiting.note(waits="PENDING" in states and "RUNNING" not in states)
 
     def alive(self) -> bool:
         """Whether a trial could still go on."""

@@ -8,8 +8,7 @@ import pytest
 
 from raygen.config.load import parse_experiment
 from raygen.errors import ConfigError, EnvironmentProblem, RaygenError
-from raygen.execute.session import room_for
-from raygen.plan import count_cpus, count_gpus, plan_run
+from raygen.plan import count_gpus, plan_run
 
 TASK = {"name": "ImageClassification", "dataset": {"name": "digits"}}
 DIGITS = "task: {name: ImageClassification, dataset: {name: digits}}\n"
@@ -90,21 +89,3 @@ def test_a_machine_without_gpus_lends_none(tmp_path: Path) -> None:
 
     with pytest.raises(EnvironmentProblem, match=f"this machine has {wanted - 1}"):
         plan_run(config, [f"resources.gpus_per_worker={wanted}"], emits=False)
-
-
-def test_room_is_counted_in_places_for_workers() -> None:
-    """A trial's workers may be on several nodes; those of a size too large for any have no room."""
-    nodes = [
-        {"Alive": True, "Resources": {"CPU": 5.0, "GPU": 1.0}},
-        {"Alive": True, "Resources": {"CPU": 3.0}},
-        {"Alive": False, "Resources": {"CPU": 64.0}},
-    ]
-
-    assert room_for(nodes, 1, 0) == 8
-    assert room_for(nodes, 1, 0, 3) == 2
-    assert room_for(nodes, 2, 0, 3) == 1
-    assert room_for(nodes, 1, 0.5, 2) == 1
-    with pytest.raises(EnvironmentProblem, match="has room for 2 such workers"):
-        room_for(nodes, 1, 0.5, 3)
-    with pytest.raises(EnvironmentProblem, match="the largest node has 5 CPUs"):
-        room_for(nodes, count_cpus() + 64, 0)

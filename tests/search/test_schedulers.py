@@ -159,20 +159,27 @@ def test_fifo_lets_everybody_finish() -> None:
 
 
 def test_every_slot_keeps_its_worker() -> None:
-    """Ray Tune's cache of idle actors is told once to hold one for each slot."""
+    """Ray Tune's cache of idle actors holds one for each slot, as there are more or fewer."""
     told: list[tuple[str, int]] = []
-    cache = SimpleNamespace(increase_max=lambda factory, by: told.append((factory, by)))
-    controller: Any = SimpleNamespace(_actor_cache=cache)
-    scheduler = keep_warm(asha(), 5)
+    trial: Any = SimpleNamespace(
+        trial_id="a", config={"trial_id": "a"}, placement_group_factory="one CPU"
+    )
+    controller: Any = SimpleNamespace(
+        _actor_cache=SimpleNamespace(increase_max=lambda kind, by: told.append((kind, by))),
+        _cleanup_cached_actors=lambda force_all: told.append(("cleaned up", force_all)),
+        get_live_trials=lambda: [trial],
+    )
+    slots = [5, 5, 7, 4]
+    scheduler = keep_warm(asha(), lambda: slots.pop(0))
 
-    for name in "ab":
-        trial: Any = SimpleNamespace(
-            trial_id=name, config={"trial_id": name}, placement_group_factory="one CPU"
-        )
-        scheduler.on_trial_add(controller, trial)
+    scheduler.on_trial_add(controller, trial)
+    for _ in range(4):
+        controller._cleanup_cached_actors()
 
-    assert told == [("one CPU", 5)]
-    assert scheduler._trial_info.keys() == {"a", "b"}
+    cleaned = ("cleaned up", False)
+    raised = [("one CPU", 5), cleaned, cleaned, ("one CPU", 2), cleaned, ("one CPU", -3), cleaned]
+    assert told == raised
+    assert scheduler._trial_info.keys() == {"a"}
 
 
 def test_asha_decides_as_rays_own() -> None:

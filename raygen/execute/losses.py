@@ -1,0 +1,37 @@
+"""Was it the worker's own doing that it died, or what befell its node?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+_MOST = 10
+"""Losses that a job is forgiven; one that takes every node down would never end."""
+
+
+class Losses:
+    """Counts what each job has lost through no fault of its own.
+
+    A preempted node, one that died, and a connection that was cut are no failures of what ran
+    there: ``search.retries`` is for workers that die by themselves, of a crash in native code or
+    of too much memory.
+    """
+
+    def __init__(self) -> None:
+        self._seen: Counter[Any] = Counter()
+
+    def forgives(self, job: Any, error: Exception) -> bool:
+        """Whether a death does not count against its job."""
+        if not _is_of_the_node(error):
+            return False
+        self._seen[job] += 1
+        return self._seen[job] <= _MOST
+
+
+def _is_of_the_node(error: Exception) -> bool:
+    import ray
+
+    if not isinstance(error, ray.exceptions.RayActorError):
+        return False
+    cut = isinstance(error, ray.exceptions.ActorUnavailableError)
+    return cut or error.preempted or "its node has died" in str(error)

@@ -1,0 +1,84 @@
+"""Why does nothing run?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from raygen.config.schema import Resources
+
+_PATIENCE_S = 15.0
+
+
+class Waiting:
+    """Says once for each wait why no trial has begun, when it has lasted a while.
+
+    Args:
+        resources: What a trial wants.
+        say: Takes the line.
+    """
+
+    def __init__(self, resources: Resources, say: Callable[[str], None]) -> None:
+        self._resources, self._say = resources, say
+        self._since: float | None = None
+        self._told = False
+
+    def note(self, *, waits: bool) -> None:
+        """Take notice that trials wait and none runs, or that this is not so."""
+        if not waits:
+            self._since, self._told = None, False
+            return
+        now = time.monotonic()
+        self._since = self._since or now
+        if not self._told and now - self._since > _PATIENCE_S:
+            self._told = True
+            self._say(waiting_text(self._resources, *_nodes()))
+
+
+def waiting_text(
+    resources: Resources,
+    total: Sequence[Mapping[str, float]],
+    free: Sequence[Mapping[str, float]],
+) -> str:
+    """What a trial needs, what there is, and what would change that.
+
+    Args:
+        resources: What a trial wants.
+        total: What each node has.
+        free: What nobody uses of it.
+    """
+    kind = "worker of a trial" if resources.grouped else "trial"
+    wanted = {"CPU": float(resources.cpus), "GPU": float(resources.gpus)}
+    needs = f"waiting: a {kind} needs {_told(wanted)}"
+    if not total:
+        return f"{needs}; the cluster has no node left; see `ray status`"
+    if not any(_holds(node, wanted) for node in total):
+        largest = max(total, key=lambda node: [node.get(name, 0) for name in ("GPU", "CPU")])
+        return (
+            f"{needs}; no node has that, the largest has {_told(largest)}; "
+            "it begins when such a node joins"
+        )
+    if not any(_holds(node, wanted) for node in free):
+        most = max(free, key=lambda node: [node.get(name, 0) for name in ("GPU", "CPU")])
+        return (
+            f"{needs}; others use the nodes that have it, at most {_told(most)} are free on one; "
+            "it begins when they end or a node joins"
+        )
+    return f"{needs}; a node has that free, and is starting a worker; see `ray status`"
+
+
+def _holds(node: Mapping[str, float], wanted: Mapping[str, float]) -> bool:
+    return all(node.get(name, 0.0) >= least for name, least in wanted.items())
+
+
+def _told(node: Mapping[str, float]) -> str:
+    return f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs"
+
+
+def _nodes() -> tuple[list[Mapping[str, float]], list[Mapping[str, float]]]:
+    """What each node has, and what is free of it."""
+    import ray
+    from ray._private.state import available_resources_per_node
+
+    total = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return total, list(available_resources_per_node().values())

@@ -1,0 +1,31 @@
+"""Is a trial blamed for what befell its node?"""
+
+from __future__ import annotations
+
+import ray
+
+from raygen.execute.losses import Losses
+
+CRASH = ray.exceptions.ActorDiedError()
+CUT = ray.exceptions.ActorUnavailableError("Socket closed", None)
+NODE = ray.exceptions.RayActorError(error_msg="The actor died because its node has died.")
+PREEMPTED = ray.exceptions.RayActorError(error_msg="The actor died.", preempted=True)
+
+
+def test_only_a_worker_that_dies_by_itself_counts() -> None:
+    """A node that died, was preempted or cut off is no failure of the trial's."""
+    losses = Losses()
+
+    assert not losses.forgives("a", CRASH)
+    assert not losses.forgives("a", OSError())
+    assert all(losses.forgives("a", error) for error in (CUT, NODE, PREEMPTED))
+
+
+def test_forgiveness_ends() -> None:
+    """A trial that takes down every node that it is put on does not go on for ever."""
+    losses = Losses()
+
+    forgiven = [losses.forgives("a", NODE) for _ in range(12)]
+
+    assert forgiven == [True] * 10 + [False] * 2
+    assert losses.forgives("b", NODE)
