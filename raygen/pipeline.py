@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from raygen.errors import Interrupted, RunError
 from raygen.plan import Plan, check_framework, check_parameters, plan_run
 from raygen.run_folder import begin_run, open_run, write_whole
 from raygen.runs.journal import Journal
+from raygen.runs.mirror import Mirror
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
 from raygen.search.budget import expected_trials
@@ -98,14 +100,18 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
     from raygen.execute.arrays import forget_arrays  # numpy
     from raygen.execute.disk import DiskGuard, told_if_full
     from raygen.execute.session import Interruption, session
+    from raygen.execute.shared_folder import check_shared
 
     check_framework(plan)
     check_parameters(plan, searches=upto != "fit")
+    storage = plan.experiment.storage
+    mirror = Mirror(plan.paths.folder, storage) if storage is not None else None
     with (
         told_if_full(plan.paths.folder),
-        open_run(plan) as (journal, history),
+        open_run(plan, mirror.restore if mirror else lambda: None) as (journal, history),
         Interruption() as interruption,
         _screen(plan) as screen,
+        mirror.copying(screen.say) if mirror else nullcontext(),
         ThreadPoolExecutor(1) as thread,
     ):
         loading = [thread.submit(plan.blueprint.load_arrays)]  # while Ray starts
@@ -114,6 +120,7 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
             session(plan.experiment.resources) as room,
         ):
             interruption.listen()
+            check_shared(plan.paths.folder.resolve())
             run = _begin(plan, journal, history, loading, interruption, screen, room)
             try:
                 board = _fit(run) if upto == "fit" else _search_and_rank(run, upto)

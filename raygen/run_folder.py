@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -18,10 +18,16 @@ from raygen.runs.records import History
 
 
 @contextmanager
-def open_run(plan: Plan) -> Iterator[tuple[Journal, History]]:
+def open_run(
+    plan: Plan, restore: Callable[[], None] = lambda: None
+) -> Iterator[tuple[Journal, History]]:
     """Lock the run's folder, check that it is this experiment's, and open its journal.
 
     A run in which nothing ever began leaves nothing behind.
+
+    Args:
+        plan: Of the run.
+        restore: May bring what there is of it elsewhere, once the folder is locked.
 
     Raises:
         RunError: Another process works on it, or it holds another experiment.
@@ -45,6 +51,7 @@ def open_run(plan: Plan) -> Iterator[tuple[Journal, History]]:
                 where=str(paths.folder),
                 remedy="wait for it, or type --run-dir OTHER",
             ) from None
+        restore()
         if paths.config.exists() and not paths.journal.exists():
             raise RunError(
                 "it holds a config.yaml that is of no run",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -208,6 +209,25 @@ def test_a_program_that_was_changed_is_not_passed_off_as_trained(
             generate(f"search.trials={len(list(place.glob('runs/digits/trials/*')))}")
     finally:
         winner.write_bytes(text)
+
+
+def test_a_run_whose_folder_is_gone_comes_back_from_its_storage(
+    generate: Generate, tmp_path: Path
+) -> None:
+    """What the journal had is not trained again, and the winner is the same."""
+    words = (f"storage=file://{tmp_path / 'store'}", "search.trials=2", "name=stored")
+    output, folder = str(tmp_path / "model.py"), Path("runs/stored")
+    first = generate(*words, output=output)
+    before = read_events(folder / "journal.jsonl")
+    shutil.rmtree(folder)
+
+    again = generate(*words, output=output)
+
+    after = read_events(folder / "journal.jsonl")
+    assert after[: len(before)] == before
+    assert not {event["event"] for event in after[len(before) :]} & {"trial", "fold", "test"}
+    assert again.leaderboard == first.leaderboard
+    assert (folder / "best/model.py").read_bytes() == (tmp_path / "model.py").read_bytes()
 
 
 def test_a_grid_ends_by_itself(generate: Generate, tmp_path: Path) -> None:

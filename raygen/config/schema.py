@@ -614,6 +614,9 @@ class Experiment(Section):
     """What each trial gets."""
     output: Text = "model.py"
     """File the winner is written to."""
+    storage: Annotated[Text, Field(examples=["s3://bucket/runs"])] | None = None
+    """URI of a folder to which the run's folder is copied every 10 seconds, but for checkpoints;
+    fsspec must know it. Where this machine has no folder of the run, it is taken from there."""
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @property

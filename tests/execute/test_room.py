@@ -56,7 +56,11 @@ def test_runs_share_by_their_weights() -> None:
 
 ON_A_CLUSTER = """
 import os, sys, time
+from pathlib import Path
 import ray
+from raygen.errors import EnvironmentProblem
+from raygen.execute import shared_folder
+from raygen.execute.shared_folder import check_shared
 from ray.cluster_utils import Cluster
 from raygen.config.schema import Resources
 from raygen.execute.room import Room, _FRESH_S
@@ -72,6 +76,12 @@ with session(Resources()) as room:
     told = [room.now()]
     node = cluster.add_node(num_cpus=3)
     told.append(later())
+    check_shared(Path.cwd())
+    shared_folder._sees = lambda path: False
+    try:
+        check_shared(Path.cwd())
+    except EnvironmentProblem as error:
+        print(error, flush=True)
     other = Room(Resources(share=4.0), shared=True)
     told += [later(), other.now()]
     del other
@@ -85,7 +95,7 @@ cluster.shutdown()
 
 @pytest.mark.ray
 def test_room_follows_the_cluster(tmp_path: Path) -> None:
-    """Nodes come and go, and so do other runs."""
+    """Nodes come and go, and so do other runs; a node that does not see the folder is told."""
     settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     done = subprocess.run(
         [sys.executable, "-c", ON_A_CLUSTER],
@@ -96,4 +106,8 @@ def test_room_follows_the_cluster(tmp_path: Path) -> None:
         check=False,
     )
 
-    assert done.stdout.splitlines()[-1:] == ["[2, 5, 1, 4, 5, 2]"], done.stderr
+    *_, blind, told = done.stdout.splitlines() or ["", ""]
+    assert told == "[2, 5, 1, 4, 5, 2]", done.stderr
+    assert f"{tmp_path}: node " in blind
+    assert "does not see it; all nodes must see the folder of a run" in blind
+    assert list(tmp_path.iterdir()) == []
