@@ -13,6 +13,9 @@ set -euo pipefail
 {setup}
 cd {folder}
 export RAY_USAGE_STATS_ENABLED=0 RAY_AUTH_MODE=token
+# a node that is cut off is given up after 20 s in place of a minute
+export RAY_health_check_period_ms=3000 RAY_health_check_timeout_ms=3000
+export RAY_health_check_failure_threshold=5
 """
 _NODES_AT_ONCE = """\
 RAY_AUTH_TOKEN=$({python} -c 'import secrets; print(secrets.token_hex(32))')
