@@ -174,6 +174,7 @@ def check_whole(run: Disturbed) -> None:
     events = read_events(run.folder / "journal.jsonl")
     folds = [(each["trial_id"], each["fold"]) for each in events if each["event"] == "fold"]
     assert len(folds) == len(set(folds)) == (TOP * FOLDS if history.test else 0)
+    assert [each["error"] for each in events if each.get("error")] == [], run.said()
     assert not any(trial.state.has_failed() for trial in history.trials.values())
 
 
