@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 from raygen.errors import EnvironmentProblem
 
@@ -34,7 +35,9 @@ def check_shared(folder: Path) -> None:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             answers[look.options(scheduling_strategy=there).remote(str(probe))] = node
         ready, _ = ray.wait(list(answers), num_returns=len(answers), timeout=_PATIENCE_S)
-        blind = [answers[answer]["NodeManagerAddress"] for answer in ready if not ray.get(answer)]
+        blind = [
+            answers[answer]["NodeManagerAddress"] for answer in ready if _is_blind(ray, answer)
+        ]
     finally:
         probe.unlink(missing_ok=True)
     if blind:
@@ -44,6 +47,13 @@ def check_shared(folder: Path) -> None:
             must="all nodes must see the folder of a run",
             remedy="put it on a shared file system: type --run-dir /shared/runs/NAME",
         )
+
+
+def _is_blind(ray: Any, answer: Any) -> bool:
+    try:
+        return not ray.get(answer)
+    except ray.exceptions.RayError:  # it is gone meanwhile
+        return False
 
 
 def _sees(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -115,6 +116,8 @@ def _fit(
     """Run Ray Tune to its end."""
     config = run.experiment
     row = SCHEDULERS[config.search.scheduler]
+    # its own state is scratch to us: that it cannot be saved, on a full disk, is nobody's concern
+    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     scheduler = load_scheduler(config.search.scheduler, _scheduler_terms(run, proposer))
     _recall(scheduler, run.history)
     recorder = Recorder(run, proposer.learn)
