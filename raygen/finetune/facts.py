@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from raygen.data.request import Request
 from raygen.finetune.anatomy import Anatomy
 from raygen.finetune.pretrained import load_tokenizer
-from raygen.finetune.tokens import longest_row
+from raygen.finetune.tokens import Lengths, longest_row
 
 Cells = Mapping[str, list[Any]]
 """The cells of each column, by the column's key; those of an optional one may be missing."""
@@ -36,6 +36,8 @@ class Facts:
     """Of the first many rows, those for training and then those for the test."""
     max_length: int = 0
     """Tokens that are kept of a row; 0 where nothing says yet."""
+    lengths: Lengths = field(default_factory=Lengths)
+    """Of all these rows, where rows have tokens to cut."""
 
     @cached_property
     def tokenizer(self) -> Any:

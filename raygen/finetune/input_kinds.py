@@ -6,7 +6,7 @@ that counts them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from raygen.finetune.facts import Cells, Facts
 from raygen.finetune.language import (
     PLAIN,
     SUMMARY,
+    lengths_of_chats,
     of_blocks,
     of_chats,
     of_preferences,
@@ -25,6 +26,7 @@ from raygen.finetune.language import (
     texts_of,
 )
 from raygen.finetune.sound import of_alignment, of_speech
+from raygen.finetune.tokens import Lengths
 
 _FRAGMENTS = "raygen.finetune.fragments"
 _FRAMES = dict.fromkeys((".csv", ".jsonl", ".parquet"), f"{_FRAGMENTS}.frame_file")
@@ -48,8 +50,8 @@ class InputKind:
 
     columns: tuple[Column, ...]
     """Those of the inputs, then that of the targets; the last one's is the constant TARGET."""
-    lengths: Callable[[Any, Cells], list[int]] | None
-    """Tokens of each row, by tokenizer and cells; None where a row has no tokens to cut."""
+    lengths: Callable[[Any, Cells], Lengths] | None
+    """Tokens of all rows, by tokenizer and cells; None where a row has no tokens to cut."""
     packed: bool = False
     """Whether the texts of all rows are joined, and cut into blocks."""
     files: Mapping[str, str] = field(default_factory=lambda: _FRAMES)
@@ -58,26 +60,22 @@ class InputKind:
     """Further constants of the program: a rate, a size of images, how long answers are."""
 
 
-def _of_text(tokenizer: Any, cells: Cells) -> list[int]:
-    found = tokenizer(texts_of(cells["text"]), verbose=False)["input_ids"]
+def _of_text(tokenizer: Any, cells: Cells) -> Lengths:
+    return Lengths(_counts(tokenizer, cells["text"]))
+
+
+def _of_document(tokenizer: Any, cells: Cells) -> Lengths:
+    return Lengths(_counts(tokenizer, cells["document"]))
+
+
+def _of_related(tokenizer: Any, cells: Cells) -> Lengths:
+    counts = [_counts(tokenizer, column) for column in cells.values()]
+    return Lengths([max(row) for row in zip(*counts, strict=True)])
+
+
+def _counts(tokenizer: Any, cells: Iterable[Any]) -> list[int]:
+    found = tokenizer(texts_of(cells), verbose=False)["input_ids"]
     return [len(tokens) for tokens in found]
-
-
-def _of_document(tokenizer: Any, cells: Cells) -> list[int]:
-    return _of_text(tokenizer, {"text": cells["document"]})
-
-
-def _of_chats(tokenizer: Any, cells: Cells) -> list[int]:
-    if not tokenizer.chat_template:
-        return [1]  # of_chats refuses it
-    chats = [[dict(message) for message in cell] for cell in cells["messages"]]
-    found = tokenizer.apply_chat_template(chats, tokenize=False)
-    return [len(tokens) + 1 for tokens in tokenizer(found, verbose=False)["input_ids"]]
-
-
-def _of_related(tokenizer: Any, cells: Cells) -> list[int]:
-    counts = [_of_text(tokenizer, {"text": column}) for column in cells.values()]
-    return [max(row) for row in zip(*counts, strict=True)]
 
 
 def _columns_of_related(facts: Facts) -> dict[str, Any]:
@@ -85,10 +83,10 @@ def _columns_of_related(facts: Facts) -> dict[str, Any]:
     return {"COLUMNS": [name for name in names if name], "TEMPERATURE": 0.05}
 
 
-def _of_words(tokenizer: Any, cells: Cells) -> list[int]:
+def _of_words(tokenizer: Any, cells: Cells) -> Lengths:
     words = [list(cell) for cell in cells["tokens"]]
     found = tokenizer(words, is_split_into_words=True, verbose=False)["input_ids"]
-    return [len(tokens) for tokens in found]
+    return Lengths([len(tokens) for tokens in found])
 
 
 KINDS: Mapping[str, InputKind] = {
@@ -123,7 +121,7 @@ KINDS: Mapping[str, InputKind] = {
     ),
     "conversations": InputKind(
         columns=(Column("messages", ("messages",), "messages"),),
-        lengths=_of_chats,
+        lengths=lengths_of_chats,
         constants=of_chats,
     ),
     "documents": InputKind(

@@ -20,11 +20,11 @@ from raygen.finetune.facts import Facts
 from raygen.finetune.input_kinds import KINDS, InputKind
 from raygen.finetune.labels import find_classes
 from raygen.finetune.language import count_blocks
-from raygen.finetune.pretrained import check_weights, find_model, load_tokenizer
+from raygen.finetune.pretrained import check_weights, find_model
 from raygen.finetune.rows import cut_test_rows, find_source, read_rows, row_fragments
 from raygen.finetune.sample import IN_PARTS, PART_ROWS, count_rows, sample_rows
 from raygen.finetune.tasks import FinetuningTask
-from raygen.finetune.tokens import MOST_COUNTED, kept_length, longest_row, padding
+from raygen.finetune.tokens import MOST_COUNTED, kept_length, padding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,12 +132,11 @@ def _inspect(experiment: Experiment, task: FinetuningTask, reserved: int) -> Fin
     )
     told, cut = tell_empty(request, kind.columns, columns, facts.cells), ""
     if kind.lengths is not None:
-        tokenizer = load_tokenizer(folder, where=where)
-        found["PAD"] = padding(tokenizer)
-        lengths = kind.lengths(tokenizer, facts.cells)
-        longest = longest_row(anatomy, tokenizer, reserved)
-        found["MAX_LENGTH"], cut = kept_length(request, lengths, longest)
-    found |= kind.constants(replace(facts, max_length=found.get("MAX_LENGTH", 0)))
+        found["PAD"] = padding(facts.tokenizer)
+        lengths = kind.lengths(facts.tokenizer, facts.cells)
+        found["MAX_LENGTH"] = kept = kept_length(request, lengths, facts.longest)
+        facts, cut = replace(facts, max_length=kept, lengths=lengths), lengths.told_cut(kept)
+    found |= kind.constants(facts)
     rows, test_rows = sampled = len(train), len(test)
     if streamed:
         rows, test_rows = count_rows(request, found, reader, of_class=of_class)

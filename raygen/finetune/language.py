@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 from raygen.errors import DataError
 from raygen.finetune.facts import Cells, Facts
-from raygen.finetune.tokens import padding
+from raygen.finetune.tokens import Lengths, padding
 
 PLAIN = "{}\n"
 SUMMARY = "{}\n\nSummary:\n"
@@ -55,8 +56,8 @@ def count_blocks(facts: Facts, texts: Iterable[Any], length: int) -> int:
     return -(-sum(count + between for count in _counts(facts.tokenizer, texts)) // length)
 
 
-def pairs_of(template: str, prompt: str, *answers: str) -> Callable[[Any, Cells], list[int]]:
-    """What counts the tokens of prompts with the longest answer that there is.
+def pairs_of(template: str, prompt: str, *answers: str) -> Callable[[Any, Cells], Lengths]:
+    """What counts the tokens of prompts and of their answers.
 
     Args:
         template: What stands around a prompt, unless the tokenizer has a template of chats.
@@ -64,21 +65,20 @@ def pairs_of(template: str, prompt: str, *answers: str) -> Callable[[Any, Cells]
         answers: Those of columns of answers, which may be lists.
     """
 
-    def lengths(tokenizer: Any, cells: Cells) -> list[int]:
-        around = len(tokenizer.encode(_around(tokenizer, template), add_special_tokens=False))
-        longest = _longest_answer(tokenizer, cells, answers)
-        return [count + around + longest for count in _counts(tokenizer, cells[prompt])]
+    def lengths(tokenizer: Any, cells: Cells) -> Lengths:
+        around = sum(_counts(tokenizer, _around(tokenizer, template).split("{}")))
+        said = [_answer_lengths(tokenizer, cells[key]) for key in answers]
+        asked = [count + around for count in _counts(tokenizer, cells[prompt])]
+        return Lengths(asked, [max(row) for row in zip(*said, strict=True)])
 
     return lengths
 
 
-def of_prompts(facts: Facts, *answers: str, template: str = PLAIN) -> dict[str, Any]:
+def of_prompts(facts: Facts, *, template: str = PLAIN) -> dict[str, Any]:
     """What stands around a prompt, and how long answers are at most."""
-    answers = answers or ("answer",)
-    longest = _longest_answer(facts.tokenizer, facts.cells, answers)
     return {
         "TEMPLATE": _around(facts.tokenizer, template),
-        "NEW_TOKENS": min(longest, facts.max_length // 2),
+        "NEW_TOKENS": facts.lengths.answer_room(facts.max_length),
         "SCORED_ROWS": _SCORED_ROWS,
         "END": end_of(facts),
     }
@@ -86,18 +86,32 @@ def of_prompts(facts: Facts, *answers: str, template: str = PLAIN) -> dict[str, 
 
 def of_preferences(facts: Facts) -> dict[str, Any]:
     """The same of prompts with two answers, and how far the model may go from what it was."""
-    return {**of_prompts(facts, "chosen", "rejected"), "BETA": _BETA}
+    return {**of_prompts(facts), "BETA": _BETA}
 
 
 def of_summaries(facts: Facts) -> dict[str, Any]:
     """The same of documents that a language model goes on with."""
-    return of_prompts(facts, "summary", template=SUMMARY)
+    return of_prompts(facts, template=SUMMARY)
 
 
 def of_text_to_text(facts: Facts) -> dict[str, Any]:
     """How long summaries are, of a model that reads documents by an encoder of their own."""
-    longest = _longest_answer(facts.tokenizer, facts.cells, ("summary",), whole=True)
+    longest = max(_answer_lengths(facts.tokenizer, facts.cells["summary"], whole=True))
     return {"NEW_TOKENS": min(longest, facts.longest), "SCORED_ROWS": _SCORED_ROWS}
+
+
+def lengths_of_chats(tokenizer: Any, cells: Cells) -> Lengths:
+    """Tokens of all messages but the last one that the model says, and of that one."""
+    if not tokenizer.chat_template:
+        return Lengths([1])  # of_chats refuses it
+    asked, said = [], []
+    for cell in cells["messages"]:
+        *before, last = [dict(message) for message in cell]
+        answers = last["role"] == "assistant"
+        asked.append(before if answers else [*before, last])
+        said.append(last["content"] if answers else "")
+    laid_out = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    return Lengths(_counts(tokenizer, laid_out), _answer_lengths(tokenizer, said))
 
 
 def of_chats(facts: Facts) -> dict[str, Any]:
@@ -109,11 +123,9 @@ def of_chats(facts: Facts) -> dict[str, Any]:
             must="the column of messages needs one",
             remedy="take a model that was tuned for chats, or columns prompt and answer",
         )
-    said = [str(cell[-1]["content"]) for cell in facts.cells["messages"]]
-    longest = max(_counts(facts.tokenizer, said)) + 1
     return {
         "TEMPLATE": "{}",
-        "NEW_TOKENS": min(longest, facts.max_length // 2),
+        "NEW_TOKENS": facts.lengths.answer_room(facts.max_length),
         "END": end_of(facts),
     }
 
@@ -141,18 +153,17 @@ def _around(tokenizer: Any, template: str) -> str:
     return (str(tokenizer.bos_token) if first == [tokenizer.bos_token_id] else "") + template
 
 
-def _longest_answer(
-    tokenizer: Any, cells: Cells, keys: Iterable[str], *, whole: bool = False
-) -> int:
-    """Tokens of the longest answer and its end."""
-    cells_of_keys = (cell for key in keys for cell in cells[key])
-    texts = [
-        text
-        for cell in cells_of_keys
-        for text in (texts_of([cell]) if isinstance(cell, (str, float, int, type(None))) else cell)
-    ]
+def _answer_lengths(tokenizer: Any, cells: Iterable[Any], *, whole: bool = False) -> list[int]:
+    """Tokens of the longest answer of each cell, and its end."""
+    lists = [[cell] if _is_single(cell) else list(cell) for cell in cells]
+    texts = texts_of(text for answers in lists for text in answers)
     found = tokenizer(texts, add_special_tokens=whole, verbose=False)["input_ids"]
-    return max(len(tokens) for tokens in found) + (not whole)
+    counts = iter([len(tokens) + (not whole) for tokens in found])
+    return [max(islice(counts, len(answers))) for answers in lists]
+
+
+def _is_single(cell: Any) -> bool:
+    return isinstance(cell, (str, float, int, type(None)))
 
 
 def _counts(tokenizer: Any, cells: Iterable[Any]) -> list[int]:

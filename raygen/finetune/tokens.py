@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from raygen.data.request import Request
@@ -10,6 +11,41 @@ from raygen.finetune.anatomy import Anatomy
 
 MOST_COUNTED = 20_000
 """Rows whose tokens are counted."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of rows before any is cut."""
+
+    texts: Sequence[int] = ()
+    """Of what a row begins with: its text, or its prompt with all that stands around it."""
+    answers: Sequence[int] = ()
+    """Of the longer answer of each row and its end; none where a row is one text."""
+
+    @property
+    def longest(self) -> int:
+        """Room in which nothing is cut: every row has that of the longest answer."""
+        return max(self.texts) + max(self.answers, default=0)
+
+    def answer_room(self, kept: int) -> int:
+        """What answers get of so many tokens: half, or all that the longest prompt leaves."""
+        return min(max(self.answers, default=0), max(kept // 2, kept - max(self.texts)))
+
+    def told_cut(self, kept: int) -> str:
+        """How many rows are cut to so many tokens; nothing if none is."""
+        room, told = self.answer_room(kept), f"{kept} tokens, the longest {max(self.texts)}"
+        cut = [text > kept - room for text in self.texts]
+        if self.answers:
+            cut = [c or answer > room for c, answer in zip(cut, self.answers, strict=True)]
+            told = (
+                f"{kept} tokens, {room} of them for answers, "
+                f"the longest {max(self.texts)} and {max(self.answers)}"
+            )
+        if not (count := sum(cut)):
+            return ""
+        percent = 100 * count / len(cut)
+        share = f"{count} of {len(cut)} texts ({percent:{'.0f' if percent >= 10 else '.2g'}} %)"
+        return f"{share} are longer than {told}: they are cut"
 
 
 def padding(tokenizer: Any) -> int:
@@ -24,8 +60,8 @@ def longest_row(anatomy: Anatomy, tokenizer: Any, reserved: int) -> int:
     return min(known, default=4096) - reserved
 
 
-def kept_length(request: Request, lengths: Sequence[int], longest: int) -> tuple[int, str]:
-    """Tokens that are kept of a row, and what that cuts; told is nothing if it cuts nothing.
+def kept_length(request: Request, lengths: Lengths, longest: int) -> int:
+    """Tokens that are kept of a row.
 
     Raises:
         ConfigError: More are asked for than the model takes.
@@ -44,10 +80,4 @@ def kept_length(request: Request, lengths: Sequence[int], longest: int) -> tuple
             key="task.dataset.max_length",
             must=f"the model takes at most {longest} tokens",
         )
-    kept = given or min(longest, max(lengths))
-    count = sum(length > kept for length in lengths)
-    if not count:
-        return kept, ""
-    percent = 100 * count / len(lengths)
-    share = f"{count} of {len(lengths)} texts ({percent:{'.0f' if percent >= 10 else '.2g'}} %)"
-    return kept, f"{share} are longer than {kept} tokens, the longest {max(lengths)}: they are cut"
+    return given or min(longest, lengths.longest)

@@ -144,3 +144,28 @@ def test_what_cannot_be_is_refused(
     """The line says what must hold."""
     with pytest.raises(RaygenError, match=told):
         planned(config_of(pairs, llama, **dataset))
+
+
+@pytest.mark.parametrize("column", ["answer", "messages"])
+def test_rows_that_are_cut_are_counted(pairs: Path, chatting: Path, column: str) -> None:
+    """As many as really are: a single long answer does not make all others count."""
+    frame = pd.read_parquet(pairs)
+    long = " ".join(["the cat says meow"] * 10)
+    frame.at[7, "answer"] = long
+    frame.at[7, "messages"] = [*frame.at[7, "messages"][:1], {"role": "assistant", "content": long}]
+    frame.at[8, "question"] = long
+    frame.at[8, "messages"] = [{"role": "user", "content": long}, *frame.at[8, "messages"][1:]]
+    frame.to_parquet(pairs)
+    named = {"messages": "messages"} if column == "messages" else {}
+    config = config_of(pairs, chatting, max_length=32, **named)
+
+    blueprint = planned(config)
+    arrays = blueprint.load_arrays()
+
+    whole = planned(config_of(pairs, chatting, max_length=64, **named)).load_arrays()
+    counts = [
+        np.concatenate([(found[name] >= 0).sum(axis=1) for name in ("x", "x_test")])
+        for found in (arrays, whole)
+    ]
+    assert (counts[0] < counts[1]).sum() == 2
+    assert "; 2 of 120 texts (1.7 %) are longer than 32 tokens, 16 of them for" in blueprint.told()
