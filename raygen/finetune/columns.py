@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from raygen.data.request import Request, near_miss, told
@@ -55,18 +56,35 @@ def find_columns(
 
 
 def check_tags(request: Request, frame: pd.DataFrame, tokens: str, tags: str) -> None:
-    """Refuse rows with more or fewer tags than words.
+    """Refuse rows with more or fewer tags than words, and tags that are not IOB2.
 
     Raises:
         DataError: There is one; it is named.
     """
-    for row, (words, given) in enumerate(zip(frame[tokens], frame[tags], strict=True)):
-        if _is_list(words) and _is_list(given) and len(words) != len(given):
+    for row, words, given in zip(frame.index, frame[tokens], frame[tags], strict=True):
+        if not (_is_list(words) and _is_list(given)):
+            continue
+        if len(words) != len(given):
             raise request.data_error(
                 f"row {row} has {len(words)} words and {len(given)} tags",
                 key="task.dataset.tags",
                 must="each word must have a tag",
             )
+        for before, tag in pairwise(["O", *given]):
+            prefix, _, kind = tag.partition("-")
+            if tag != "O" and (prefix not in ("B", "I") or not kind):
+                raise request.data_error(
+                    f"row {row} has the tag {tag!r}",
+                    key="task.dataset.tags",
+                    must="tags must be O, or B- or I- and what they mark: B-PER, I-PER (IOB2)",
+                )
+            if prefix == "I" and before not in (f"B-{kind}", tag):
+                raise request.data_error(
+                    f"row {row} has {tag} behind {before}",
+                    key="task.dataset.tags",
+                    must="the first word of what is marked must have B- (IOB2)",
+                    remedy=f"write B-{kind} there",
+                )
 
 
 def tell_empty(

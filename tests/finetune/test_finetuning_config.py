@@ -156,6 +156,27 @@ def test_each_word_has_a_tag(folder: Path, model: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        (["B-PER", "PER"], "row 7 has the tag 'PER'; tags must be O, or B- or I- and"),
+        (["B-PER", "S-LOC"], "row 7 has the tag 'S-LOC'"),
+        (["B-PER", "I-"], "row 7 has the tag 'I-'"),
+        (["O", "I-LOC"], "row 7 has I-LOC behind O; the first word of what is marked must have"),
+        (["B-PER", "I-LOC"], "row 7 has I-LOC behind B-PER;"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_tags_are_iob2(folder: Path, model: Path, tags: list[str], told: str) -> None:
+    """Other ways of tagging are refused at the first row that has them."""
+    frame = pd.read_parquet(folder / "tagged.parquet")
+    frame.at[7, "tokens"], frame.at[7, "tags"] = ["good", "film"], tags
+    frame.to_parquet(folder / "tagged.parquet")
+    task = {"name": "TokenClassification", "dataset": {"path": str(folder / "tagged.parquet")}}
+
+    assert told in refused(write_config(folder, model, task=task))
+
+
+@pytest.mark.parametrize(
     ("column", "cell", "told"),
     [
         ("tokens", None, "row 7 of column 'tokens' holds nothing; it must hold lists of words"),
