@@ -98,23 +98,23 @@ def _inspect(experiment: Experiment, task: FinetuningTask, reserved: int) -> Fin
     uri, reader = find_source(request, kind.files)
     streamed = bool(experiment.task.rows.streamed)
 
-    def labels_of(part: pd.DataFrame) -> pd.Series | None:
+    def look_at(part: pd.DataFrame) -> pd.Series | None:
         named = find_columns(request, kind.columns, part)
+        if task.targets == "tags":
+            check_tags(request, part, named["TOKENS"], named["TARGET"])
         return part[named["TARGET"]] if task.targets != "none" else None
 
-    frame = (
-        sample_rows(request, uri, reader, labels_of)
-        if streamed
-        else read_rows(request, uri, reader)
-    )
+    if streamed:
+        frame = sample_rows(request, uri, reader, look_at)
+    else:
+        frame = read_rows(request, uri, reader)
+        look_at(frame)
     columns = find_columns(request, kind.columns, frame)
     splits = find_splits(request, frame, columns["TARGET"])
     pretrained = name_in_program(experiment.model.pretrained, folder)
     found: dict[str, Any] = {"DATA": uri, "PRETRAINED": pretrained, **columns, **splits}
     found |= {"PART_ROWS": PART_ROWS} if streamed else {}
     train, test = cut_test_rows(request, found, frame, of_class=of_class)
-    if task.targets == "tags":
-        check_tags(request, frame, columns["TOKENS"], columns["TARGET"])
     classes = _classes(request, task, columns["TARGET"], train, test)
     if classes:
         found["CLASSES"] = list(classes)

@@ -30,7 +30,8 @@ def sample_rows(
         request: The data set.
         uri: A file.
         reader: The module that reads it.
-        labels_of: Gives the column of the labels of a part, or of lists of them; None for none.
+        labels_of: Checks a part, and gives the column of its labels, or of lists of them; None
+            for none.
 
     Raises:
         DataError: It is no table, cannot be read, or has no rows.
@@ -72,12 +73,16 @@ def count_rows(
 
 
 def _parts(uri: str, reader: str) -> Iterator[pd.DataFrame]:
-    """The table, part by part."""
+    """The table, part by part; rows are numbered from the first of the table."""
     program: dict[str, Any] = {"__name__": "loader"}
-    exec(link([reader, IN_PARTS], {}), program)
+    exec(link([reader, IN_PARTS], {"PART_ROWS": PART_ROWS}), program)
+    start = 0
     with tempfile.TemporaryDirectory() as folder:
         for part in program["parts_of"](uri, folder):
-            yield program["read_frame"](part)
+            frame = program["read_frame"](part)
+            frame.index = range(start, start + len(frame))
+            start += len(frame)
+            yield frame
 
 
 def _splits(part: pd.DataFrame) -> Any:

@@ -15,7 +15,7 @@ from test_program_text import lint
 from tiny import planned, program_of, write_config
 from tiny_writers import section, tiny_llama
 
-from raygen.errors import ConfigError
+from raygen.errors import ConfigError, RaygenError
 from raygen.finetune import sample
 from raygen.finetune.blueprint import PretrainedBlueprint
 from raygen.source.candidate import Candidate
@@ -95,6 +95,31 @@ def test_a_sample_has_every_label(
 
     assert spec.classes == (0, 1, 2)
     assert (spec.num_rows, spec.num_test_rows) == (30, 30)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "told"),
+    [
+        ("tokens", None, "row 23 of column 'tokens' holds nothing"),
+        ("tags", ["B-PER"], "row 23 has 2 words and 1 tags"),
+        ("tags", ["O", "I-PER"], "row 23 has I-PER behind O"),
+    ],
+)
+def test_rows_are_counted_from_the_first_of_the_table(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch, column: str, cells: Any, told: str
+) -> None:
+    """A row that is refused has the number that it has in the file, not in its part."""
+    frame = pd.read_parquet(folder / "tagged.parquet")
+    frame.at[23, "tokens"], frame.at[23, "tags"] = ["good", "film"], ["O", "O"]
+    frame.at[23, column] = cells
+    frame.to_parquet(folder / "tagged.parquet")
+    monkeypatch.setattr(sample, "PART_ROWS", 7)
+    monkeypatch.setattr(sample, "_SAMPLED", 10)
+    dataset = {"path": str(folder / "tagged.parquet"), "streamed": True}
+    task = {"name": "TokenClassification", "dataset": dataset}
+
+    with pytest.raises(RaygenError, match=told):
+        planned(write_config(folder, model, task=task))
 
 
 def test_blocks_of_running_text_are_cut_in_parts(tmp_path: Path) -> None:
