@@ -58,7 +58,9 @@ def finetune(
     """Train one model once, without a search; score it, and write its model.py and weights."""
     from raygen.pipeline import run_steps
 
-    result = run_steps(_plan(config, set_, output, run_dir), upto="fit")
+    plan = _plan(config, set_, output, run_dir)
+    _tell_left_out(plan)
+    result = run_steps(plan, upto="fit")
     for name, score in result.leaderboard["test"].items():
         typer.echo(f"test {name} {score:.4g}")
     best = result.run_dir / "best"
@@ -189,6 +191,7 @@ def _steps(plan: Plan, upto: str) -> None:
     from raygen.pipeline import run_steps
     from raygen.runs.paths import RunPaths
 
+    _tell_left_out(plan)
     result = run_steps(plan, upto=upto)
     if result.leaderboard["entries"]:
         _print_leaderboard(result.leaderboard)
@@ -196,6 +199,12 @@ def _steps(plan: Plan, upto: str) -> None:
     else:
         _note(f"searched; type raygen rank {result.run_dir}")
     _print_advice(RunPaths(result.run_dir), err=True)
+
+
+def _tell_left_out(plan: Plan) -> None:
+    """Say before anything is trained what of the data will not be."""
+    if plan.blueprint.left_out:
+        _note(f"data: {plan.blueprint.left_out}")
 
 
 def _show_ranked(paths: RunPaths, as_json: bool) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from raygen import __version__, cli
 from raygen.config.load import load_experiment
+from raygen.errors import RunError
 from raygen.tasks.task import TASKS
 
 DIGITS = """task:
@@ -297,6 +298,28 @@ def test_check_prints_the_complete_config(raygen: Command) -> None:
     assert load_experiment("complete.yaml").search.trials == 7
     assert raygen("check", "complete.yaml").out == outcome.out
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("verb", ["check", "search", "finetune"])
+def test_rows_without_a_target_are_told(
+    raygen: Command, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """When a config is checked, and before anything is trained."""
+    people(("yes", "train"), ("no", "train"), ("", "train"))
+    told = "search: {}" if verb == "search" else "model: {layers: [{dense: 8}, activation]}"
+    config = f"task: {{name: TabularClassification, dataset: {{path: people.csv}}}}\n{told}\n"
+    Path("config.yaml").write_text(config, encoding="utf-8")
+
+    def started(*_: object, **__: object) -> None:
+        raise RunError("stopped here")
+
+    monkeypatch.setattr("raygen.pipeline.run_steps", started)
+    flag = ["--config"] if verb == "search" else []
+
+    outcome = raygen(verb, *flag, "config.yaml")
+
+    assert "20 of 60 rows have no label and are left out" in outcome.err
+    assert outcome.code == (0 if verb == "check" else 2)
 
 
 def test_show_json_is_the_leaderboard_on_one_line(raygen: Command) -> None:

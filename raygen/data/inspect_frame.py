@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,8 @@ def inspect_frame(request: Request, uri: str, source: str) -> DataSpec:
     train, test = program["cut_test_rows"](frame)
     if not len(train):
         raise request.data_error("has no training rows", must="some rows must have a target")
-    y = program["read_target"](train)
+    y, used = program["read_target"](train), used_rows(frame, constants)
+    missing = int(used[target].isna().sum())
     input_shape, inputs = describe_inputs(request, draft, train)
     counts = () if request.regression else np.bincount(y, minlength=len(draft.classes)).tolist()
     return replace(
@@ -60,7 +62,21 @@ def inspect_frame(request: Request, uri: str, source: str) -> DataSpec:
         input_shape=input_shape,
         class_counts=tuple(counts),
         constants=constants | inputs,
+        left_out=told_without_target(missing, len(used), target),
     )
+
+
+def used_rows(frame: pd.DataFrame, constants: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of the splits that are for training or for the test."""
+    if "TRAIN_SPLIT" not in constants:
+        return frame
+    splits = [*constants["TRAIN_SPLIT"].split("+"), constants.get("TEST_SPLIT")]
+    return frame[frame["split"].isin(splits)]
+
+
+def told_without_target(missing: int, rows: int, target: str) -> str:
+    """How many rows are left out since they have no target; nothing if none is."""
+    return f"{missing} of {rows} rows have no {target} and are left out" if missing else ""
 
 
 def _read(request: Request, draft: DataSpec) -> pd.DataFrame:
@@ -170,10 +186,7 @@ def _find_classes(
     request: Request, frame: pd.DataFrame, target: str, constants: dict[str, Any]
 ) -> tuple[str | int, ...]:
     """List the labels of the rows in use, sorted."""
-    if "TRAIN_SPLIT" in constants:
-        splits = [*constants["TRAIN_SPLIT"].split("+"), constants.get("TEST_SPLIT")]
-        frame = frame[frame["split"].isin(splits)]
-    labels = frame[target].dropna().unique().tolist()
+    labels = used_rows(frame, constants)[target].dropna().unique().tolist()
     kinds = {type(label) for label in labels}
     if kinds == {float} and all(label.is_integer() for label in labels):
         labels, kinds = [int(label) for label in labels], {int}

@@ -31,6 +31,8 @@ class DataSpec:
     """Training rows of each class."""
     constants: Mapping[str, Any] = field(default_factory=dict)
     """Values for the constants of the loader's fragments."""
+    left_out: str = ""
+    """How many rows are not used, and why; empty if all are."""
 
     @property
     def num_classes(self) -> int:

@@ -75,12 +75,17 @@ class PretrainedBlueprint:
         """Whether programs save checkpoints and go on from them."""
         return True
 
+    @property
+    def left_out(self) -> str:
+        """What of the rows is not learnt."""
+        return self.spec.cut
+
     def told(self) -> str:
         """The size of the data set, what is trained of which model, and what is cut."""
         spec = self.spec
         rows = f"{spec.num_rows} training and {spec.num_test_rows} test rows"
         classes = f", {len(spec.classes)} classes" if spec.classes else ""
-        cut = f"; {spec.cut}" if spec.cut else ""
+        cut = f"; {self.left_out}" if self.left_out else ""
         what = f"{self.method.title} of a {spec.anatomy.kind} model"
         return f"{rows}{classes}; {what}{cut}{self._memory()}"
 

@@ -52,7 +52,7 @@ def inspect_images(
         num_rows=data.num_rows,
         num_test_rows=data.num_test_rows,
         classes=data.classes,
-        cut="",
+        cut=data.left_out,
     )
 
 

@@ -47,7 +47,7 @@ class FinetuningSpec:
     num_test_rows: int
     classes: tuple[str | int, ...]
     cut: str
-    """How many texts are cut at which length; empty if none is."""
+    """How many rows have no target, how many texts are cut or empty; empty if none is."""
 
 
 def inspect_finetuning(
@@ -82,7 +82,7 @@ def inspect_finetuning(
 
 
 def _inspect(experiment: Experiment, task: FinetuningTask, reserved: int) -> FinetuningSpec:
-    from raygen.data.inspect_frame import find_splits  # pandas
+    from raygen.data.inspect_frame import find_splits, told_without_target, used_rows  # pandas
 
     kind, of_class = KINDS[task.kind], task.targets == "class"
     request = Request(
@@ -138,8 +138,10 @@ def _inspect(experiment: Experiment, task: FinetuningTask, reserved: int) -> Fin
         facts, cut = replace(facts, max_length=kept, lengths=lengths), lengths.told_cut(kept)
     found |= kind.constants(facts)
     rows, test_rows = sampled = len(train), len(test)
+    missing = int(used_rows(frame, columns | splits)[columns["TARGET"]].isna().sum())
     if streamed:
-        rows, test_rows = count_rows(request, found, reader, of_class=of_class)
+        rows, test_rows, missing = count_rows(request, found, reader, of_class=of_class)
+    unused = told_without_target(missing, rows + test_rows + missing, columns["TARGET"])
     if kind.packed:  # those of a sample stand for the others
         texts = (table[columns["TARGET"]].tolist() for table in (train, test))
         blocks = (count_blocks(facts, each, found["MAX_LENGTH"]) for each in texts)
@@ -160,7 +162,7 @@ def _inspect(experiment: Experiment, task: FinetuningTask, reserved: int) -> Fin
         num_rows=rows,
         num_test_rows=test_rows,
         classes=classes,
-        cut="; ".join(part for part in (cut, told) if part),
+        cut="; ".join(part for part in (unused, cut, told) if part),
     )
 
 

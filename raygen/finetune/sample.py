@@ -63,13 +63,18 @@ def sample_rows(
 
 def count_rows(
     request: Request, constants: Mapping[str, Any], reader: str, *, of_class: bool
-) -> tuple[int, int]:
-    """Rows for training and for the test, by the text that will stand in the program."""
+) -> tuple[int, int, int]:
+    """Rows for training, for the test and without a target, by the text of the program."""
+    from raygen.data.inspect_frame import used_rows  # pandas
+
     cut, uri = cutter(constants, of_class=of_class), str(constants["DATA"])
+    train = test = missing = 0
     with reading(request, uri):
-        counts = [[len(rows) for rows in cut(part)] for part in _parts(uri, reader)]
-    train, test = (sum(column) for column in zip(*counts, strict=True))
-    return train, test
+        for part in _parts(uri, reader):
+            of_part = cut(part)
+            train, test = train + len(of_part[0]), test + len(of_part[1])
+            missing += int(used_rows(part, constants)[constants["TARGET"]].isna().sum())
+    return train, test, missing
 
 
 def _parts(uri: str, reader: str) -> Iterator[pd.DataFrame]:

@@ -63,6 +63,10 @@ class AnyBlueprint(Protocol):
     def can_resume(self) -> bool:
         """Whether a program, as far as it can be seen, saves checkpoints and goes on from them."""
 
+    @property
+    def left_out(self) -> str:
+        """What of the data is not used, or cut; empty if nothing is, or nobody knows."""
+
     def told(self) -> str:
         """The data and what is predicted of it, in a few words for the user."""
 

@@ -65,6 +65,11 @@ class CustomBlueprint:
         """Whether the user's program, as far as it can be seen, saves and goes on."""
         return self.program.can_resume
 
+    @property
+    def left_out(self) -> str:
+        """The data is the user's."""
+        return ""
+
     def told(self) -> str:
         """The user's program, in a few words."""
         match self.program:

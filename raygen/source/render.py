@@ -100,11 +100,16 @@ class Blueprint:
         """Whether programs save checkpoints and go on from them."""
         return True
 
+    @property
+    def left_out(self) -> str:
+        """What of the rows is not learnt."""
+        return self.spec.left_out
+
     def told(self) -> str:
         """The size of the data set, and what is predicted, in a few words."""
         rows = f"{self.spec.num_rows} training and {self.spec.num_test_rows} test rows"
         outputs = f"{self.spec.num_classes} classes" if self.spec.classes else "a value"
-        return f"{rows}, {outputs}"
+        return f"{rows}, {outputs}" + (f"; {self.left_out}" if self.left_out else "")
 
     def check(self) -> None:
         """Follow the shapes of candidates of all kinds.

@@ -29,6 +29,7 @@ def test_rows_without_target_are_dropped(ask, table_csv: Path) -> None:
 
     assert all(array.flags.c_contiguous for array in arrays.values())
     assert spec.num_rows + spec.num_test_rows == 39
+    assert spec.left_out == "1 of 40 rows have no kind and are left out"
     assert (spec.num_rows, 6) == arrays["x"].shape
     assert spec.num_test_rows == len(arrays["y_test"]) == 8
     assert list(spec.class_counts) == np.bincount(arrays["y"]).tolist()

@@ -145,6 +145,22 @@ def test_empty_texts_are_counted(folder: Path, model: Path) -> None:
     assert "3 of 60 cells of text are empty" in planned(write_config(folder, model)).told()
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_rows_without_a_target_are_counted(folder: Path, model: Path, streamed: bool) -> None:
+    """They are left out, and told; rows of splits that are not used are none of them."""
+    frame = pd.read_parquet(folder / "texts.parquet")
+    frame["label"] = frame["label"].astype("Int64")
+    frame.loc[frame.index[:7], "label"] = None
+    unused = pd.DataFrame({"text": ["good film"] * 5, "label": None, "split": "later"})
+    pd.concat([frame, unused.astype({"label": "Int64"})]).to_parquet(folder / "texts.parquet")
+    dataset = {"path": str(folder / "texts.parquet"), "streamed": streamed}
+
+    blueprint = planned(write_config(folder, model, task={"dataset": dataset}))
+
+    assert "; 7 of 60 rows have no label and are left out" in blueprint.told()
+    assert blueprint.spec.num_rows + blueprint.spec.num_test_rows == 53
+
+
 def test_each_word_has_a_tag(folder: Path, model: Path) -> None:
     """A row with more words than tags is named."""
     frame = pd.read_parquet(folder / "tagged.parquet")
