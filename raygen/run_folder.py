@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -16,6 +17,9 @@ from raygen.runs.journal import Journal, read_events
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
 
+_FIRST = b'{"event": "begin"'
+"""How a journal begins."""
+
 
 @contextmanager
 def open_run(
@@ -23,17 +27,19 @@ def open_run(
 ) -> Iterator[tuple[Journal, History]]:
     """Lock the run's folder, check that it is this experiment's, and open its journal.
 
-    A run in which nothing ever began leaves nothing behind.
+    A run in which nothing ever began leaves nothing behind, and one of which no epoch came to its
+    end makes room for another: what it failed by may have been mended.
 
     Args:
         plan: Of the run.
         restore: May bring what there is of it elsewhere, once the folder is locked.
 
     Raises:
-        RunError: Another process works on it, or it holds another experiment.
+        RunError: Another process works on it, or it holds another experiment, or what is no run.
     """
     paths = plan.paths
     try:
+        _check_free(paths)
         paths.folder.mkdir(parents=True, exist_ok=True)
         lock = paths.lock.open("w")
     except OSError as error:
@@ -52,16 +58,17 @@ def open_run(
                 remedy="wait for it, or type --run-dir OTHER",
             ) from None
         restore()
-        if paths.config.exists() and not paths.journal.exists():
-            raise RunError(
-                "it holds a config.yaml that is of no run",
-                where=str(paths.folder),
-                must="the folder of a run is a new one, or that of the same run",
-                remedy="type --run-dir OTHER",
-            )
         history = History().after(read_events(paths.journal))
-        if history.trials:
-            _check_same(plan)
+        if history.trials and (differs := _difference(plan)):
+            if history.has_learnt():
+                raise RunError(
+                    f"it holds a run with another {differs}",
+                    where=str(paths.folder),
+                    must="a run goes on with what it began with",
+                    remedy="type --run-dir OTHER, or give the config another name",
+                )
+            _remove_trials(paths)
+            history = History()
         journal = Journal(paths.journal)
         try:
             yield journal, history
@@ -93,7 +100,28 @@ def write_whole(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def _check_same(plan: Plan) -> None:
+def _check_free(paths: RunPaths) -> None:
+    """Refuse a folder with files of others that the run would write over.
+
+    Raises:
+        RunError: So it is.
+    """
+    known = paths.journal.exists()
+    if known:
+        with paths.journal.open("rb") as file:
+            known = _FIRST.startswith(file.read(len(_FIRST)))  # which a kill may have cut off
+    other = paths.journal if paths.journal.exists() else paths.config
+    if not known and other.exists():
+        raise RunError(
+            f"it holds a {other.name} that is of no run",
+            where=str(paths.folder),
+            must="the folder of a run is a new one, or that of the same run",
+            remedy="type --run-dir OTHER",
+        )
+
+
+def _difference(plan: Plan) -> str:
+    """What an experiment has other than the one that the run began with; empty if nothing."""
     paths = plan.paths
     begun = [event for event in read_events(paths.journal) if event["event"] == "begin"][-1]
     differs = ""
@@ -103,13 +131,13 @@ def _check_same(plan: Plan) -> None:
         differs = "data set or program: the content of its files has changed"
     if not differs and begun["space_sha"] != plan.space_sha:
         differs = f"search space: {plan.space.name} has changed"
-    if differs:
-        raise RunError(
-            f"it holds a run with another {differs}",
-            where=str(paths.folder),
-            must="a run goes on with what it began with",
-            remedy="type --run-dir OTHER, or give the config another name",
-        )
+    return differs
+
+
+def _remove_trials(paths: RunPaths) -> None:
+    paths.config.unlink(missing_ok=True)
+    paths.journal.unlink()
+    shutil.rmtree(paths.trials, ignore_errors=True)
 
 
 def _remove_empty(paths: RunPaths) -> None:

@@ -134,6 +134,11 @@ class RunPaths:
         """Scratch space of Ray Tune; nothing is ever read back from it."""
         return self.folder / ".tune"
 
+    @property
+    def trials(self) -> Path:
+        """A folder for each trial."""
+        return self.folder / "trials"
+
     def trial(self, trial_id: str) -> TrialPaths:
         """The files of one trial."""
-        return TrialPaths(self.folder / "trials" / trial_id)
+        return TrialPaths(self.trials / trial_id)

@@ -216,6 +216,12 @@ class History:
             case "test":
                 self.test = fields
 
+    def has_learnt(self) -> bool:
+        """Whether an epoch of any training has come to its end."""
+        return any(t.epoch for t in self.trials.values()) or bool(
+            self.fit.get("epoch") or self.test
+        )
+
     @property
     def mode(self) -> Literal["max", "min"]:
         """Whether a higher or a lower score is better."""

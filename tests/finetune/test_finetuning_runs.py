@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from tiny import write_config
 
-from raygen.errors import ConfigError, RunError
+from raygen.errors import ConfigError, RunError, TrialError
 from raygen.pipeline import finetune, generate
 from raygen.runs.journal import read_events
 from raygen.runs.records import History
@@ -132,6 +135,49 @@ def test_a_folder_with_a_foreign_config_is_left_alone(folder: Path, model: Path)
         finetune(config, run_dir=str(folder))
 
     assert config.read_text() == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"spent": 3', b'{"spent": 3}\n', b'{"event": "begun"}\n'],
+    ids=["torn", "", "near"],
+)
+def test_a_folder_with_a_foreign_journal_is_left_alone(
+    folder: Path, model: Path, content: bytes
+) -> None:
+    """A file of another tool that happens to have the name is not written to, whole or torn."""
+    config = write_config(folder, model)
+    (folder / "books").mkdir()
+    (folder / "books" / "journal.jsonl").write_bytes(content)
+
+    with pytest.raises(RunError, match=r"holds a journal\.jsonl that is of no run"):
+        finetune(config, run_dir=str(folder / "books"))
+
+    assert [file.name for file in (folder / "books").iterdir()] == ["journal.jsonl"]
+    assert (folder / "books" / "journal.jsonl").read_bytes() == content
+
+
+@pytest.mark.ray
+def test_a_run_that_failed_at_once_begins_anew(folder: Path, model: Path) -> None:
+    """What it failed by is mended, in the config or beside it, and the command is typed again."""
+    training = {"batch_size": 16, "learning_rate": 1e30, "max_grad_norm": 1e30}
+    spoilt = folder / "model"
+    shutil.copytree(model, spoilt)
+    weights = load_file(spoilt / "model.safetensors")
+    broken = {name: torch.full_like(weight, torch.nan) for name, weight in weights.items()}
+    save_file(broken, spoilt / "model.safetensors", {"format": "pt"})
+    config = write_config(folder, spoilt, model={"pretrained": str(spoilt), "training": training})
+    with pytest.raises(TrialError):
+        finetune(config, run_dir=str(folder / "run"))
+
+    save_file(weights, spoilt / "model.safetensors", {"format": "pt"})
+    config = write_config(folder, spoilt)
+    result = finetune(config, run_dir=str(folder / "run"))
+
+    assert "accuracy" in result.leaderboard["test"]
+    write_config(folder, spoilt, search={"max_epochs": 1})
+    with pytest.raises(RunError, match=r"another search\.max_epochs"):
+        finetune(config, run_dir=str(folder / "run"))
 
 
 def test_the_other_verb_is_named(folder: Path, model: Path) -> None:
