@@ -21,6 +21,7 @@ from raygen.verbs import add_to
 if TYPE_CHECKING:
     from raygen.pipeline import Result
     from raygen.plan import Plan
+    from raygen.report.run_view import RunView
     from raygen.runs.paths import RunPaths
 
 app = typer.Typer(
@@ -227,9 +228,20 @@ def _show_searched(paths: RunPaths, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found.board(), ensure_ascii=False))
         return
+    if found.is_single:
+        _show_training(found, paths)
+        return
     Console().print(found.table())
     _print_advice(paths)
     _note(f"not ranked yet; type raygen rank {paths.folder}")
+
+
+def _show_training(found: RunView, paths: RunPaths) -> None:
+    typer.echo(found.training())
+    if found.history.test:
+        typer.echo(f"predict: python {paths.best / 'model.py'} --predict FILE")
+    else:
+        _note("the same raygen finetune goes on with it")
 
 
 def _plot(paths: RunPaths, pictures: list[str] | None, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from raygen.config.schema import Experiment
 from raygen.config.space import Space
 from raygen.config.spaces import space_of
 from raygen.errors import RaygenError, RunError
+from raygen.finetune.space import finetuning_space
 from raygen.report.tables import search_panel
 from raygen.report.view import SearchView, view_of
 from raygen.runs.paths import RunPaths
@@ -31,12 +32,27 @@ class RunView:
     @cached_property
     def space(self) -> Space:
         """What was searched; a run's config always names it."""
+        if self.experiment.model.pretrained is not None:
+            return finetuning_space(self.experiment)
         return space_of(self.experiment, default="")
 
     @cached_property
     def search(self) -> SearchView:
         """What can be drawn."""
         return view_of(self.history, self.space, name=self.experiment.name)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one training without a search, as ``raygen finetune`` begins it."""
+        return bool(self.history.fit) and not self.history.sessions and not self.history.folds
+
+    def training(self) -> str:
+        """How far that one training has come, and its scores."""
+        fit, epochs = self.history.fit, self.experiment.search.max_epochs
+        came = f"epoch {fit['epoch']} of {epochs}, {fit['seconds']:.0f} s"
+        scores = ", ".join(f"{name} {score:.4g}" for name, score in self._scores().items())
+        told = f"test {scores}" if scores else "not scored yet"
+        return f"{self.experiment.name}: one training without a search, {came}; {told}"
 
     def table(self) -> RenderableType:
         """The search as it stands, before anything is ranked."""
@@ -60,7 +76,7 @@ class RunView:
             "metric": self.history.metric,
             "mode": self.history.mode,
             "entries": [],
-            "test": {},
+            "test": self._scores(),
             "search": {
                 "trials": len(self.history.trials),
                 "ended": sum(trial.state.is_over() for trial in self.history.trials.values()),
@@ -77,6 +93,10 @@ class RunView:
                 ],
             },
         }
+
+    def _scores(self) -> dict[str, float]:
+        """Those of the test rows; none before the end."""
+        return dict(self.history.test.get("metrics", {}))
 
 
 def read_run(paths: RunPaths) -> RunView:

@@ -78,6 +78,42 @@ def test_show_of_what_is_not_ranked_shows_the_search(
     assert (board["search"]["trials"], board["search"]["ended"]) == (4, 3)
 
 
+PRETRAINED = """task: {name: TextClassification, dataset: {path: texts.csv}}
+model: {pretrained: owner/name}
+search: {max_epochs: 3}
+"""
+
+
+@pytest.mark.parametrize("config", [CONFIG, PRETRAINED], ids=["network", "pretrained"])
+@pytest.mark.parametrize("ended", [False, True])
+def test_show_of_one_training_tells_its_scores(
+    paths: RunPaths,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    config: str,
+    ended: bool,
+) -> None:
+    """What raygen finetune leaves is no search that waits for its ranking."""
+    paths.config.write_text(config + "name: letters\n")
+    trial = {"trial_id": "00000", "time": 1.0}
+    fit = {"event": "fit", **trial, "metrics": {"train_loss": 0.3}}
+    begun: list[dict[str, Any]] = [events(1)[0], {**events(1)[2], "values": {}}]
+    begun += [{**fit, "epoch": 0, "seconds": 0.0}, {**fit, "epoch": 2, "seconds": 3.4}]
+    scored = {"event": "test", **trial, "metrics": {"accuracy": 0.75}, "seconds": 4.0}
+    lines = [*begun, scored] if ended else begun
+    paths.journal.write_text("".join(json.dumps(event) + "\n" for event in lines))
+
+    assert typed(monkeypatch, "show", paths.folder) == 0
+    said = capsys.readouterr()
+    assert typed(monkeypatch, "show", paths.folder, "--json") == 0
+    board = json.loads(capsys.readouterr().out)
+
+    assert said.out.startswith("letters: one training without a search, epoch 2 of ")
+    assert "not ranked yet" not in said.err
+    assert ("test accuracy 0.75\n" in said.out) == ended
+    assert board["test"] == ({"accuracy": 0.75} if ended else {})
+
+
 def test_show_draws_what_is_asked_for(
     paths: RunPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
