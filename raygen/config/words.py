@@ -55,7 +55,9 @@ def allowed(field: FieldInfo) -> str:
 
 
 def options(annotation: Any) -> tuple[str, ...]:
-    """List the texts a closed set allows; empty when it is none."""
+    """List the texts a closed set allows, beside others or none; empty when it is none."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(text for part in get_args(annotation) for text in options(part))
     return tuple(get_args(annotation)) if get_origin(annotation) is Literal else ()
 
 

@@ -14,6 +14,20 @@ from raygen.errors import ConfigError, DataError, EnvironmentProblem
 _SMALL = ("*.json", "*.txt", "*.model")
 """What is fetched of a model of the hub before it is trained: all but its weights."""
 
+_OWNERS = {
+    "albert-": "albert",
+    "all-": "sentence-transformers",
+    "bert-": "google-bert",
+    "distilbert-": "distilbert",
+    "distilgpt2": "distilbert",
+    "gpt2": "openai-community",
+    "paraphrase-": "sentence-transformers",
+    "roberta-": "FacebookAI",
+    "t5-": "google-t5",
+    "xlm-roberta-": "FacebookAI",
+}
+"""Who owns the models that were once on the hub without an owner, by how their names begin."""
+
 
 def find_model(name: str, *, where: str) -> Path:
     """Give the folder of a model, a local one or what the hub's cache has of it.
@@ -30,7 +44,7 @@ def find_model(name: str, *, where: str) -> Path:
                 f"there is no model {name!r}",
                 where=where,
                 must="it must be a folder, or an owner/name of the Hugging Face hub",
-                remedy=near_miss(folder.name, beside),
+                remedy=near_miss(folder.name, beside) or _with_owner(name),
             )
         folder = _from_hub(name, where)
     if not (folder / "config.json").is_file():
@@ -132,6 +146,13 @@ def _has_parent(folder: Path) -> bool:
 def _is_hub_name(name: str) -> bool:
     owner, _, rest = name.partition("/")
     return bool(owner and rest) and "/" not in rest and not name.startswith((".", "~", "/"))
+
+
+def _with_owner(name: str) -> str:
+    """Name a well-known model by its owner too, as the hub has it."""
+    owners = (owner for start, owner in _OWNERS.items() if name.startswith(start))
+    owner = next(owners, "") if "/" not in name else ""
+    return f"did you mean {owner}/{name}?" if owner else ""
 
 
 def _from_hub(name: str, where: str) -> Path:

@@ -17,6 +17,17 @@ from raygen.finetune.methods import METHODS
 
 DEFAULT_METHOD = "lora"
 
+_OF_PEFT = {
+    "r": "rank",
+    "target_r": "rank",
+    "init_r": "start_rank",
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
+    "num_virtual_tokens": "tokens",
+    "encoder_hidden_size": "width",
+}
+"""What settings are called here that peft calls otherwise."""
+
 
 def finetuning_space(experiment: Experiment) -> Space:
     """Give the parameters of a fine-tuning, and all settings with their defaults.
@@ -39,7 +50,8 @@ def finetuning_space(experiment: Experiment) -> Space:
         where = origin.where(f"{METHOD_KEYS[name]}.{key}")
         if key not in settings:
             must = f"it must be one of {listed(settings)}"
-            remedy = did_you_mean(key, settings)
+            meant = _OF_PEFT.get(key, "")
+            remedy = f"write {meant}" if meant in settings else did_you_mean(key, settings)
             raise ConfigError(f"unknown setting of {name}", where=where, must=must, remedy=remedy)
         if key == "target_modules":
             settings[key] = _checked_targets(given, where)

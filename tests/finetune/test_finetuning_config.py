@@ -22,7 +22,12 @@ from raygen.source.candidate import Candidate
     ("section", "told"),
     [
         ({"pretrained": "nowhere"}, "there is no model 'nowhere'"),
+        ({"pretrained": "bert-base-cased"}, "did you mean google-bert/bert-base-cased?"),
         ({"method": "lorra"}, "it must be one of full, head-only, lora"),
+        ({"method": "lroa"}, "adapter; did you mean `lora`?"),
+        ({"method": "p_tuning"}, "adapter; did you mean `p-tuning`?"),
+        ({"lora": {"r": 8}}, "target_modules; write rank"),
+        ({"method": "prompt", "prompt": {"num_virtual_tokens": 8}}, "one of tokens; write tokens"),
         ({"lora": {"rang": 8}}, "unknown setting of lora"),
         ({"lora": {"rank": 0}}, "a whole number of at least 1"),
         ({"lora": {"rank": "$r"}}, "it must name one of the parameters"),
