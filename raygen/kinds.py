@@ -169,7 +169,7 @@ def _pretrained(
         epochs=experiment.search.max_epochs,
         threads=experiment.resources.cpus,
         strategy="fsdp" if experiment.resources.strategy == "fsdp" else "ddp",
-        place=place_of(experiment.resources),
+        place=place_of(experiment.resources, experiment.origin),
     )
     if not {"micro_batch"} & {*experiment.model.training, *experiment.model.parameters}:
         blueprint = with_room(blueprint)

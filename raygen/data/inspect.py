@@ -198,6 +198,8 @@ def _check_rows(request: Request, spec: DataSpec) -> None:
         raise request.data_error(
             f"{spec.num_rows} training rows are too few for {request.folds} folds",
             key="rank.folds",
+            must="every fold, 5 of them if nothing is written, needs a row",
+            remedy=f"set rank.folds: {spec.num_rows}" if spec.num_rows > 1 else "add rows",
         )
     if request.regression:
         return

@@ -114,7 +114,7 @@ def _inspect(experiment: Experiment, task: FinetuningTask, reserved: int) -> Fin
     pretrained = name_in_program(experiment.model.pretrained, folder)
     found: dict[str, Any] = {"DATA": uri, "PRETRAINED": pretrained, **columns, **splits}
     found |= {"PART_ROWS": PART_ROWS} if streamed else {}
-    train, test = cut_test_rows(request, found, frame, of_class=of_class)
+    train, test = cut_test_rows(request, found, frame, of_class=of_class, packed=kind.packed)
     classes = _classes(request, task, columns["TARGET"], train, test)
     if classes:
         found["CLASSES"] = list(classes)

@@ -56,7 +56,7 @@ def check_memory(blueprint: PretrainedBlueprint) -> None:
     ladder = [f"{told} ({each.total:.2g} GB)" for told, each in _ladder(blueprint, setup, place_)]
     raise EnvironmentProblem(
         f"training takes {found.told()}",
-        where=blueprint.space.origin.where("training"),
+        where=place_.where or blueprint.space.origin.where("training"),
         must=f"it must fit {place_.memory_gb:g} GB, of which {_TAKEN_GB:g} are taken already",
         remedy=f"this would fit: {'; '.join(ladder)}" if ladder else "take a smaller model",
     )

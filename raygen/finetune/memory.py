@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raygen.config.origin import Origin
 from raygen.config.schema import Resources
 from raygen.config.space import Choice
 from raygen.finetune.peak import Step, peak_bytes
@@ -28,6 +29,8 @@ class Place:
     on_gpu: bool
     workers: int = 1
     """Processes that train together."""
+    where: str = ""
+    """Where the YAML gives the memory; empty if it is the machine's."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +85,17 @@ class Setup:
         return -(-self.batch_size // self.workers)
 
 
-def place_of(resources: Resources) -> Place | None:
+def place_of(resources: Resources, origin: Origin) -> Place | None:
     """Where a trial runs; None on a GPU of a size that nobody knows."""
     workers = resources.workers[0]
     if resources.gpu_memory_gb is not None:
-        return Place(resources.gpu_memory_gb, on_gpu=True, workers=workers)
+        where = origin.where("resources.gpu_memory_gb")
+        return Place(resources.gpu_memory_gb, on_gpu=True, workers=workers, where=where)
     if not resources.gpus:
         given = resources.memory_gb_per_trial
-        return Place(given or _machine_memory_gb() / workers, on_gpu=False, workers=workers)
+        where = origin.where("resources.memory_gb_per_trial") if given else ""
+        memory_gb = given or _machine_memory_gb() / workers
+        return Place(memory_gb, on_gpu=False, workers=workers, where=where)
     import torch
 
     if not torch.cuda.is_available():

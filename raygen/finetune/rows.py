@@ -66,6 +66,12 @@ def read_rows(request: Request, uri: str, fragment: str) -> pd.DataFrame:
         frame: pd.DataFrame = program["read_frame"](uri)
     if frame.empty:
         raise request.data_error(f"{uri} has no rows")
+    if uri.endswith(".txt") and not (frame["split"] == "train").any():
+        raise request.data_error(
+            f"a text of {len(frame)} line{'s' * (len(frame) != 1)} leaves none for training",
+            must="the last tenth of a .txt is the test, and a line lies on one side of it",
+            remedy="break the text into lines, or give a .jsonl, .csv or .parquet of texts",
+        )
     return frame
 
 
@@ -105,9 +111,21 @@ def cutter(
 
 
 def cut_test_rows(
-    request: Request, constants: Mapping[str, Any], frame: pd.DataFrame, *, of_class: bool
+    request: Request,
+    constants: Mapping[str, Any],
+    frame: pd.DataFrame,
+    *,
+    of_class: bool,
+    packed: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The training and the test rows, parted by the text that will stand in the program.
+
+    Args:
+        request: The data set.
+        constants: Of the program.
+        frame: All rows.
+        of_class: Whether each row has a class.
+        packed: Whether rows are joined and cut into blocks, so that folds are of these.
 
     Raises:
         DataError: There are too few of either.
@@ -119,7 +137,11 @@ def cut_test_rows(
     for rows, name in ((train, "training"), (test, "test")):
         if not len(rows):
             raise request.data_error(f"has no {name} rows", must="some rows must have a target")
-    if len(train) < request.folds:
-        problem = f"{len(train)} training rows are too few for {request.folds} folds"
-        raise request.data_error(problem, key="rank.folds")
+    if len(train) < request.folds and not packed:
+        raise request.data_error(
+            f"{len(train)} training rows are too few for {request.folds} folds",
+            key="rank.folds",
+            must="python model.py --cv deals the training rows to so many, 5 if nothing is written",
+            remedy="add rows" if len(train) < 2 else f"write rank: {{folds: {len(train)}}}",
+        )
     return train, test

@@ -13,8 +13,10 @@ from typing import Any
 from raygen.config.constraint import Constraint, check_names
 from raygen.config.schema import Experiment, Search
 from raygen.config.space import Choice, Space
+from raygen.config.training import FINETUNE_SETTINGS
 from raygen.config.words import did_you_mean, listed
 from raygen.errors import ConfigError, EnvironmentProblem
+from raygen.finetune.tasks import FINETUNING
 from raygen.search.schedulers import SCHEDULERS
 from raygen.search.strategies import STRATEGIES, Row
 from raygen.source.schedule import SCHEDULED, mutable_parameters
@@ -33,7 +35,7 @@ def check_search(experiment: Experiment, space: Space, objectives: Sequence[Obje
     """
     search, where = experiment.search, experiment.origin.where
     _check_algorithm(search, space, objectives, where)
-    _check_scheduler(search, space, objectives, where)
+    _check_scheduler(experiment, space, objectives)
     _check_budget(search, space, where)
     measures = _KNOWN_BEFORE if experiment.task.name != "Custom" else ()
     known = dict.fromkeys([*(each.name for each in space.parameters), *measures])
@@ -129,10 +131,9 @@ def _check_installed(name: str, row: Row, key: str) -> None:
         )
 
 
-def _check_scheduler(
-    search: Search, space: Space, objectives: Sequence[Objective], where: Callable[[str], str]
-) -> None:
+def _check_scheduler(experiment: Experiment, space: Space, objectives: Sequence[Objective]) -> None:
     """Refuse a scheduler that could not decide anything, or not fairly."""
+    search, where = experiment.search, experiment.origin.where
     name, row, key = search.scheduler, SCHEDULERS[search.scheduler], where("search.scheduler")
     able = [other for other, its in SCHEDULERS.items() if its.objectives]
     if len(objectives) > 1 and not row.objectives:
@@ -153,7 +154,7 @@ def _check_scheduler(
             f"{name} given",
             where=key,
             must="the space must have parameters that may change while a trial trains: "
-            f"{listed(SCHEDULED)}, and none that a layer uses",
+            f"{_changeable(experiment)}",
             remedy="for example `learning_rate: {float: [1.0e-4, 1.0e-1], log: true}`",
         )
     if search.trials is None or search.repeats > 1:
@@ -164,6 +165,15 @@ def _check_scheduler(
             must="its trials are one population that learns from itself",
             remedy="give search.trials, the size of the population, and no repeats",
         )
+
+
+def _changeable(experiment: Experiment) -> str:
+    """What may be set anew at an epoch, in words."""
+    if experiment.model.pretrained is None:
+        return f"{listed(SCHEDULED)}, and none that a layer uses"
+    unused = FINETUNING[experiment.task.name].unused
+    known = [name for name in SCHEDULED if name in FINETUNE_SETTINGS and name not in unused]
+    return f"{listed(known)}, and none that the method uses"
 
 
 def _check_budget(search: Search, space: Space, where: Callable[[str], str]) -> None:

@@ -141,6 +141,40 @@ def test_columns_that_teach_nothing_are_refused(
     assert told in refused(write_config(folder, model))
 
 
+def test_too_few_rows_for_the_folds_tell_what_folds_are(folder: Path, model: Path) -> None:
+    """Whoever trains once has written no rank.folds, and is told what it is for."""
+    pd.read_parquet(folder / "texts.parquet")[:4].to_parquet(folder / "texts.parquet")
+    frame = pd.read_parquet(folder / "texts.parquet").assign(split=["train"] * 3 + ["test"])
+    frame.to_parquet(folder / "texts.parquet")
+
+    told = refused(write_config(folder, model, rank={"folds": 5}))
+
+    assert "3 training rows are too few for 5 folds; python model.py --cv deals the" in told
+    assert told.endswith("write rank: {folds: 3}")
+
+
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [
+        ("TextClassification", "learning_rate, warmup_epochs, weight_decay, batch_size, label_sm"),
+        ("TokenClassification", "learning_rate, warmup_epochs, weight_decay, batch_size, label_sm"),
+        ("Embedding", "learning_rate, warmup_epochs, weight_decay, batch_size, and none that"),
+    ],
+)
+def test_a_population_is_told_what_it_can_change(
+    folder: Path, model: Path, task: str, settings: str
+) -> None:
+    """Only what a fine-tuning of the task has: no augmentation of images."""
+    section = {"lora": {"rank": "$rank"}, "parameters": {"rank": {"choice": [2, 4]}}}
+    search = {"scheduler": "pbt", "max_epochs": 20}
+    config = write_config(folder, model, task={"name": task}, model=section, search=search)
+
+    told = refused(config)
+
+    assert f"may change while a trial trains: {settings}" in told
+    assert "augmentation" not in told
+
+
 def test_empty_texts_are_counted(folder: Path, model: Path) -> None:
     """They are no reason to refuse the others, and are told."""
     frame = pd.read_parquet(folder / "texts.parquet")

@@ -91,11 +91,12 @@ def test_what_does_not_fit_is_refused_with_what_would(folder: Path, model: Path)
     assert {"checkpointing", "method: lora", "method: qlora", "strategy: fsdp"} <= set(rungs)
 
 
-def test_memory_of_a_gpu_can_be_named(folder: Path, model: Path) -> None:
-    """Without a GPU, a config is checked for one of the memory that it names."""
-    config = write_config(folder, model, resources={"gpu_memory_gb": 0.60001})
+@pytest.mark.parametrize("key", ["gpu_memory_gb", "memory_gb_per_trial"])
+def test_memory_can_be_named(folder: Path, model: Path, key: str) -> None:
+    """Whatever this machine has; a config that needs more is refused where it names it."""
+    config = write_config(folder, model, resources={key: 0.60001})
 
-    with pytest.raises(EnvironmentProblem, match=r"it must fit 0\.60001 GB"):
+    with pytest.raises(EnvironmentProblem, match=rf"resources\.{key}: .*must fit 0\.60001 GB"):
         planned(config)
 
 

@@ -117,3 +117,20 @@ def test_short_text_is_refused(text: Path, llama: Path) -> None:
 
     with pytest.raises(RaygenError, match=r"48 tokens are too few for 2 folds.*max_length: 6"):
         planned(config_of(text, llama))
+
+
+def test_a_text_of_one_line_is_refused(text: Path, llama: Path) -> None:
+    """All of it would be the test; the line says so, and what to do."""
+    text.write_text("the cat says meow " * 400, encoding="utf-8")
+
+    told = r"a text of 1 line leaves none for training; the last tenth .*; break the text into"
+    with pytest.raises(RaygenError, match=told):
+        planned(config_of(text, llama))
+
+
+def test_a_few_long_texts_have_as_many_folds_as_many_short_ones(text: Path, llama: Path) -> None:
+    """Folds are of blocks, whatever texts these are cut from."""
+    long = "the cat says meow " * 400
+    pd.DataFrame({"text": [long] * 2}).to_parquet(text.parent / "texts.parquet")
+
+    assert planned(config_of(text.parent / "texts.parquet", llama)).spec.num_rows == 101
