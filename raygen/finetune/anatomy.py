@@ -14,7 +14,7 @@ from raygen.errors import EnvironmentProblem
 
 
 class ContradictionError(Exception):
-    """The weights of a checkpoint have other shapes than its config says."""
+    """The weights of a checkpoint have other names or shapes than its config says."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,18 @@ class Anatomy:
     have no low-rank change."""
     head: tuple[str, ...]
     """Full names of the parts that the checkpoint does not have, and of what pools."""
+    beside: tuple[str, ...]
+    """Full names of the parts with weights of their own beside what all tasks share."""
     blocks: str
     """Full name of the list of its equal blocks; empty if there is none."""
     width: int
     """Size of a block's output."""
     max_length: int
     """Tokens it can take; 0 if it does not say."""
+    vocabulary: int
+    """Tokens it knows; 0 if it reads none, or does not say."""
+    takes: str
+    """The name of its main input: input_ids, pixel_values, input_features, ..."""
     dropouts: tuple[str, ...]
     """The keys of its config that are shares of activations left out."""
 
@@ -92,6 +98,7 @@ def dissect(folder: Path, auto_class: str, **settings: Any) -> Anatomy:
 
     shapes = checkpoint_shapes(folder)
     _check_shapes(shapes, model)
+    _check_names(shapes, model)
     known = _fitting(shapes, model)
     head = _missing(model, known) if known else _beside_base(model)
     modules = dict(model.named_modules())
@@ -116,9 +123,12 @@ def dissect(folder: Path, auto_class: str, **settings: Any) -> Anatomy:
         layers=tuple(layers),
         fixed=tuple(fixed),
         head=head,
+        beside=_of_its_own(model),
         blocks=blocks,
         width=int(getattr(text, "hidden_size", 0) or getattr(text, "d_model", 0) or 0),
         max_length=_longest(text),
+        vocabulary=int(getattr(text, "vocab_size", 0) or 0),
+        takes=_main_input(config),
         dropouts=tuple(
             key
             for key, value in config.to_dict().items()
@@ -181,6 +191,26 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]], model: Any) -> None:
                 raise ContradictionError(f"{name} is {stored} among the weights, {own} by config")
 
 
+def _check_names(shapes: Mapping[str, tuple[int, ...]], model: Any) -> None:
+    """Refuse a checkpoint of another kind of model, hardly a weight of which would be taken."""
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+
+    mapping = get_model_conversion_mapping(model)
+    renamings = [each for each in mapping if isinstance(each, WeightRenaming)]
+    converters = [each for each in mapping if isinstance(each, WeightConverter)]
+    own = dict(model.named_parameters())
+    prefix = model.base_model_prefix
+    known = {rename_source_key(n, renamings, converters, prefix, own)[0] for n in shapes}
+    found = len(known & own.keys())
+    if shapes and 10 * found < len(own):
+        kind, first = model.config.model_type, min(shapes)
+        raise ContradictionError(
+            f"{found} of the {len(own)} weights of a {kind} model are among its weights, the first "
+            f"of which is {first}"
+        )
+
+
 def _fitting(shapes: Mapping[str, tuple[int, ...]], model: Any) -> frozenset[str]:
     """Those weights of a checkpoint that a model can take: another head has another shape."""
     prefix = f"{model.base_model_prefix}."
@@ -211,6 +241,28 @@ def _beside_base(model: Any) -> tuple[str, ...]:
     """The parts of a model that its class for no task has not; the weights are on the hub yet."""
     names = [name for name, part in model.named_children() if any(True for _ in part.parameters())]
     return tuple(name for name in names if name != model.base_model_prefix)
+
+
+def _of_its_own(model: Any) -> tuple[str, ...]:
+    """Those of these parts that share no weights with the base, as tied embeddings do."""
+    base = getattr(model, model.base_model_prefix, None)
+    if base is None:
+        return ()
+    shared = {id(weight) for weight in base.parameters()}
+    return tuple(
+        name
+        for name in _beside_base(model)
+        if shared.isdisjoint(id(weight) for weight in model.get_submodule(name).parameters())
+    )
+
+
+def _main_input(config: Any) -> str:
+    """What a model without a head for any task takes; empty if transformers has none."""
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING
+
+    found = MODEL_MAPPING.get(type(config), None)
+    first = found[0] if isinstance(found, tuple) else found
+    return str(getattr(first, "main_input_name", ""))
 
 
 def _is_below(name: str, parts: Iterable[str]) -> bool:

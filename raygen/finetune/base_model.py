@@ -9,6 +9,9 @@ from typing import Any
 from raygen.errors import ConfigError, DataError
 from raygen.finetune.anatomy import Anatomy, ContradictionError, dissect
 
+_SENSES = {"input_features": "sounds", "input_values": "sounds", "pixel_values": "images"}
+_OF_SENSES = ("AutoModelForSpeechSeq2Seq", "AutoModelForCTC", "AutoModelForImageClassification")
+
 
 def name_in_program(given: str | None, folder: Path) -> str:
     """A folder by its full path, since programs run elsewhere; a name of the hub as it is."""
@@ -34,6 +37,13 @@ def fit_head(folder: Path, auto_class: str, *, where: str, **settings: Any) -> A
             must="the model must be of a kind that has the head of the task",
             remedy=" ".join(str(error).split())[:200],
         ) from None
+    if anatomy.takes in _SENSES and auto_class not in _OF_SENSES:
+        raise ConfigError(
+            f"a {anatomy.kind} model given",
+            where=where,
+            must=f"the model must be one that reads texts, and this one takes "
+            f"{_SENSES[anatomy.takes]}",
+        )
     if auto_class == "AutoModelForCausalLM" and _reads_only(folder):
         raise ConfigError(
             f"a {anatomy.kind} model given",

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from raygen.data.request import Request
+from raygen.errors import DataError
 from raygen.finetune.anatomy import Anatomy
 from raygen.finetune.pretrained import load_tokenizer
-from raygen.finetune.tokens import Lengths, longest_row
+from raygen.finetune.tokens import Lengths, highest_token, longest_row
 
 Cells = Mapping[str, list[Any]]
 """The cells of each column, by the column's key; those of an optional one may be missing."""
@@ -41,8 +42,22 @@ class Facts:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """That of the model."""
-        return load_tokenizer(self.folder, where=self.where)
+        """That of the model, which must know all its tokens.
+
+        Raises:
+            DataError: It has none that can be read, or one of another model.
+        """
+        found, known = load_tokenizer(self.folder, where=self.where), self.anatomy.vocabulary
+        highest = highest_token(found)
+        if 0 < known <= highest:
+            raise DataError(
+                f"the tokenizer has tokens up to {highest}, the model up to {known - 1}",
+                where=self.where,
+                must="the model must know all tokens of its tokenizer",
+                remedy="take the model's own, or save it after "
+                f"model.resize_token_embeddings({highest + 1})",
+            )
+        return found
 
     @property
     def longest(self) -> int:

@@ -156,7 +156,7 @@ def _adapter(settings: Settings, terms: Terms) -> str:
 
 
 def _head_only(settings: Settings, terms: Terms) -> str:
-    head = terms.anatomy.head
+    head = terms.anatomy.head or terms.anatomy.beside
     told = f'"{head[0]}"' if len(head) == 1 else literal(tuple(head))
     return (
         "for name, weight in model.named_parameters():\n"

@@ -20,13 +20,21 @@ def method_lines(blueprint: PretrainedBlueprint, candidate: Candidate) -> str:
     """The lines of ``build_model`` that say what is trained.
 
     Raises:
-        ConfigError: A target names no layer.
+        ConfigError: A target names no layer, or there is no head to train.
     """
+    anatomy = blueprint.spec.anatomy
+    if blueprint.method_name == "head-only" and not (anatomy.head or anatomy.beside):
+        raise ConfigError(
+            f"head-only given, and the {anatomy.kind} model has no head for {blueprint.task_name}",
+            where=blueprint.space.origin.where("method"),
+            must="it must have one with weights of its own",
+            remedy="write lora",
+        )
     (layer,) = blueprint.space.layers
     settings = resolve(layer[blueprint.method_name], candidate.values)
     terms = Terms(
         task_type=blueprint.task.task_type,
-        anatomy=blueprint.spec.anatomy,
+        anatomy=anatomy,
         targets=_targets(blueprint, settings.get("target_modules")),
         steps=blueprint.epochs * _steps_per_epoch(blueprint),
     )

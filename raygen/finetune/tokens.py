@@ -54,6 +54,18 @@ def padding(tokenizer: Any) -> int:
     return int(next(number for number in found if number is not None))
 
 
+def highest_token(tokenizer: Any) -> int:
+    """The highest number that a text or a chat can get.
+
+    Tokens that were added for other purposes, such as that of an image, are none of a text's.
+    """
+    named = (f"{name}_token_id" for name in ("bos", "eos", "unk", "sep", "pad", "cls"))
+    ends, template = {getattr(tokenizer, name) for name in named}, tokenizer.chat_template or ""
+    added = tokenizer.added_tokens_decoder
+    other = {n for n, token in added.items() if token.special and token.content not in template}
+    return max(set(tokenizer.get_vocab().values()) - (other - ends), default=0)
+
+
 def longest_row(anatomy: Anatomy, tokenizer: Any, reserved: int) -> int:
     """The longest row that model and tokenizer take; unknown ones say 10 ** 30."""
     known = [n for n in (anatomy.max_length, tokenizer.model_max_length) if 0 < n < 10**9]

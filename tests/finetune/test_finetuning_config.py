@@ -10,12 +10,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from test_task_speech import tiny_whisper
 from tiny import planned, write_config
-from transformers import AutoTokenizer
+from tiny_writers import tiny_llama, words_tokenizer
+from transformers import AddedToken, AutoTokenizer
 
 from raygen.errors import RaygenError
 from raygen.search.compatibility import mutable_parameters
 from raygen.source.candidate import Candidate
+
+COLUMNS = ("text", "prompt", "answer", "chosen", "rejected", "anchor", "positive")
 
 
 @pytest.mark.parametrize(
@@ -85,9 +89,26 @@ def widen(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}))
 
 
+def swap_weights(folder: Path) -> None:
+    """Put the weights of a decoder beside the config of an encoder."""
+    (folder / "llama").mkdir()
+    tiny_llama(folder / "llama")
+    shutil.copy(folder / "llama" / "model.safetensors", folder)
+
+
+def swap_the_tokenizer(folder: Path) -> None:
+    """Put a tokenizer of more words there."""
+    words_tokenizer(folder)
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
+        (
+            swap_weights,
+            "0 of the 41 weights of a bert model are among its weights, the first of which is",
+        ),
+        (swap_the_tokenizer, "the tokenizer has tokens up to 25, the model up to 15; the model"),
         (lose, "has no weights; there must be model.safetensors"),
         (cut_short, "bytes, and its header says"),
         (cut_the_header, "bytes, and its header is cut off"),
@@ -104,6 +125,33 @@ def test_spoilt_weights_are_refused(
     spoil(spoilt)
 
     assert told in refused(write_config(folder, spoilt))
+
+
+def test_tokens_that_no_text_has_may_be_beyond_the_vocabulary(folder: Path, model: Path) -> None:
+    """Such as the one that stands for an image, which a model of text alone does not know."""
+    other = folder / "other"
+    shutil.copytree(model, other)
+    tokenizer = AutoTokenizer.from_pretrained(other)
+    tokenizer.add_tokens([AddedToken("<image>", special=True)])
+    tokenizer.save_pretrained(other)
+    assert planned(write_config(folder, other)).spec.num_rows == 48
+
+    tokenizer.add_tokens(["cinema"])
+    tokenizer.save_pretrained(other)
+    assert "tokens up to 17, the model up to 15" in refused(write_config(folder, other))
+
+
+@pytest.mark.parametrize("task", ["CausalLM", "InstructionTuning", "PreferenceTuning", "Embedding"])
+def test_a_model_of_sounds_reads_no_texts(folder: Path, task: str) -> None:
+    """Whisper has a decoder that transformers would give to a language model."""
+    frame = pd.DataFrame(dict.fromkeys(COLUMNS, ["the good film was fine"] * 60))
+    frame.to_parquet(folder / "texts.parquet")
+    (folder / "whisper").mkdir()
+    named = {"name": task, "dataset": {"path": str(folder / "texts.parquet")}}
+
+    told = refused(write_config(folder, tiny_whisper(folder / "whisper"), task=named))
+
+    assert "a whisper model given; the model must be one that reads texts, and this one" in told
 
 
 def test_an_encoder_is_no_writer(folder: Path, model: Path) -> None:

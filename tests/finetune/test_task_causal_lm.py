@@ -134,3 +134,23 @@ def test_a_few_long_texts_have_as_many_folds_as_many_short_ones(text: Path, llam
     pd.DataFrame({"text": [long] * 2}).to_parquet(text.parent / "texts.parquet")
 
     assert planned(config_of(text.parent / "texts.parquet", llama)).spec.num_rows == 101
+
+
+def test_head_alone_is_trained_where_it_is_not_the_embeddings(text: Path, tmp_path: Path) -> None:
+    """A decoder whose output is tied to its embeddings has no head of its own."""
+    (tmp_path / "llama").mkdir()
+    llama = tiny_llama(tmp_path / "llama")
+    config = config_of(text, llama)
+    config.write_text(config.read_text().replace("method: full", "method: head-only"))
+    blueprint = planned(config)
+    program, x = program_of(blueprint, tmp_path), blueprint.load_arrays()["x"]
+
+    model, _, _ = program.train(x, x, None, lambda metrics, save: None, epochs=1)
+
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    assert trained == ["lm_head.weight"]
+    assert blueprint.num_parameters(Candidate({})) == model.lm_head.weight.numel()
+    told = json.loads((llama / "config.json").read_text()) | {"tie_word_embeddings": True}
+    (llama / "config.json").write_text(json.dumps(told))
+    with pytest.raises(RaygenError, match=r"model\.method: head-only .* has no head for CausalLM"):
+        planned(config)

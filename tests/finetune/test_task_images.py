@@ -177,3 +177,20 @@ def test_model_that_does_not_say_how_it_sees_is_refused(photos: Path, tmp_path: 
 
     with pytest.raises(RaygenError, match=r"has no preprocessor_config.json.*save_pretrained"):
         planned(config_of(photos, tiny_vit(tmp_path / "bare")))
+
+
+def test_a_head_that_is_known_is_trained_too(photos: Path, tmp_path: Path) -> None:
+    """A model of as many classes as there are has a head that the checkpoint fills."""
+    from transformers import AutoModelForImageClassification
+
+    vit = tiny_vit(tmp_path / "vit")
+    AutoModelForImageClassification.from_pretrained(vit, num_labels=2).save_pretrained(vit)
+    told = '{"size": {"height": 32, "width": 32}}'
+    (vit / "preprocessor_config.json").write_text(told, encoding="utf-8")
+    blueprint = planned(config_of(photos, vit, method="head-only"))
+    program, arrays = program_of(blueprint, tmp_path), blueprint.load_arrays()
+
+    model, _, _ = program.train(arrays["x"], arrays["y"], 0, lambda metrics, save: None, epochs=1)
+
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    assert trained == ["classifier.weight", "classifier.bias"]
