@@ -11,6 +11,8 @@ from raygen.data.request import Request
 
 HEADERS = 1000
 """Images that are looked at; those behind them are brought to the same size all the same."""
+DECODED = 50_000_000
+"""Pixels of the images among them that are decoded: a second or two."""
 LARGEST_SIDE = 128
 """Images of one size are kept as they are up to this many pixels."""
 DEFAULT_SIDE = 64
@@ -34,14 +36,19 @@ def image_constants(
     """
     from PIL import Image  # only where images are encoded
 
-    sizes, modes = set(), set()
+    sizes, modes, pixels = set(), set(), 0
     for (name, file), _ in zip(files, range(HEADERS), strict=False):
         try:
             with Image.open(file) as image:
                 sizes.add(image.size)
                 modes.add(image.mode)
+                pixels += image.width * image.height
+                if pixels <= DECODED:
+                    image.load()  # which finds what is cut off or damaged behind the header
         except Exception as error:  # each of Pillow's formats has errors of its own
-            raise request.data_error(f"{name} is not an image that can be read") from error
+            told_error = " ".join(str(error).split())[:200]
+            problem = f"{name} is not an image that can be read: {told_error}"
+            raise request.data_error(problem) from error
     return {
         "IMAGE_SIZE": _size(request.dataset.image_size, sizes),
         "IMAGE_MODE": "L" if modes <= {"1", "L", "LA"} else "RGB",

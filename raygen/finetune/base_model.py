@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from raygen.errors import ConfigError, DataError
+from raygen.config.schema import Experiment
+from raygen.errors import ConfigError, DataError, RaygenError
 from raygen.finetune.anatomy import Anatomy, ContradictionError, dissect
 
 _SENSES = {"input_features": "sounds", "input_values": "sounds", "pixel_values": "images"}
 _OF_SENSES = ("AutoModelForSpeechSeq2Seq", "AutoModelForCTC", "AutoModelForImageClassification")
+
+
+@contextmanager
+def foreign_files(experiment: Experiment) -> Iterator[None]:
+    """Make one line of whatever other people's libraries say of other people's files.
+
+    Raises:
+        DataError: They said something.
+    """
+    try:
+        yield
+    except RaygenError:
+        raise
+    except Exception as error:
+        if os.environ.get("RAYGEN_DEBUG"):
+            raise
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise DataError(
+            f"model and data set cannot be read together ({told})",
+            where=experiment.origin.where("model.pretrained"),
+            must="the folder must be one of a model, the rows such as its task has",
+            remedy="RAYGEN_DEBUG=1 shows where",
+        ) from error
 
 
 def name_in_program(given: str | None, folder: Path) -> str:

@@ -12,6 +12,7 @@ from raygen.finetune.inspect import FinetuningSpec
 from raygen.finetune.ladder import check_memory
 from raygen.finetune.memory import Place, estimate_memory, setup_of
 from raygen.finetune.methods import METHODS, Method
+from raygen.finetune.one_row import check_row
 from raygen.finetune.placement import count_trained, method_lines
 from raygen.finetune.render import loader_fragments, loader_name, render_program
 from raygen.finetune.tasks import FinetuningTask
@@ -94,11 +95,13 @@ class PretrainedBlueprint:
 
         Raises:
             ConfigError: A target names no layer.
+            DataError: The model cannot take what its preprocessor makes of a row.
             EnvironmentProblem: The method needs what this machine lacks, or more memory.
         """
         if self.method.needs_gpu:
             self._check_gpu()
         check_candidates(self.space, partial(method_lines, self))
+        check_row(self)
         check_memory(self)
 
     def repeated(self, repeat: int) -> PretrainedBlueprint:

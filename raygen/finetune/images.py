@@ -12,7 +12,7 @@ from raygen.data.inspect import inspect
 from raygen.data.loaders import loader_fragments
 from raygen.data.spec import DataSpec
 from raygen.errors import DataError
-from raygen.finetune.base_model import fingerprint, fit_head, name_in_program
+from raygen.finetune.base_model import fingerprint, fit_head, foreign_files, name_in_program
 from raygen.finetune.inspect import FinetuningSpec
 from raygen.finetune.pretrained import check_weights, find_model
 from raygen.finetune.tasks import FinetuningTask
@@ -35,6 +35,11 @@ def inspect_images(
         DataError: Model, processor or images are not there, or cannot be read.
         EnvironmentProblem: torch, transformers or peft is not installed.
     """
+    with foreign_files(experiment):
+        return _inspect(experiment, task)
+
+
+def _inspect(experiment: Experiment, task: FinetuningTask) -> FinetuningSpec:
     where = experiment.origin.where("model.pretrained")
     folder = find_model(str(experiment.model.pretrained), where=where)
     check_weights(str(experiment.model.pretrained), where=where)

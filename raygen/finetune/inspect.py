@@ -5,16 +5,14 @@ Only config, tokenizer and the header of the checkpoint are read, never the weig
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raygen.config.schema import Experiment
 from raygen.data.request import Request
-from raygen.errors import DataError, RaygenError
 from raygen.finetune.anatomy import Anatomy
-from raygen.finetune.base_model import fingerprint, fit_head, name_in_program
+from raygen.finetune.base_model import fingerprint, fit_head, foreign_files, name_in_program
 from raygen.finetune.columns import check_tags, find_columns, tell_empty
 from raygen.finetune.facts import Facts
 from raygen.finetune.input_kinds import KINDS, InputKind
@@ -65,20 +63,8 @@ def inspect_finetuning(
         DataError: Model, tokenizer, file, column or split is not there, or labels do not fit.
         EnvironmentProblem: torch, transformers or peft is not installed.
     """
-    try:
+    with foreign_files(experiment):
         return _inspect(experiment, task, reserved)
-    except RaygenError:
-        raise
-    except Exception as error:  # other people's files, read by other people's libraries
-        if os.environ.get("RAYGEN_DEBUG"):
-            raise
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise DataError(
-            f"model and data set cannot be read together ({told})",
-            where=experiment.origin.where("model.pretrained"),
-            must="the folder must be one of a model, the rows such as its task has",
-            remedy="RAYGEN_DEBUG=1 shows where",
-        ) from error
 
 
 def _inspect(experiment: Experiment, task: FinetuningTask, reserved: int) -> FinetuningSpec:

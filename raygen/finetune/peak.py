@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 import weakref
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +62,29 @@ def peak_bytes(model: Any, step: Step) -> int:
                 loss.backward()
     found: int = meter.peak
     return found
+
+
+def why_not_taken(model: Any, batch: Mapping[str, Any]) -> str:
+    """What a model says of a batch that it cannot take; empty if it takes it.
+
+    Args:
+        model: On the meta device.
+        batch: Real tensors, of which only the shapes are looked at.
+    """
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    faked = copy.deepcopy(model).eval()
+    with FakeTensorMode() as mode, torch.no_grad():
+        _fake_weights(faked, packed=False)
+        inputs = {name: mode.from_tensor(value) for name, value in batch.items()}
+        if faked.config.is_encoder_decoder:
+            inputs["decoder_input_ids"] = torch.ones(len(next(iter(inputs.values()))), 1).long()
+        try:
+            faked(**inputs)
+        except (ValueError, RuntimeError) as error:
+            return " ".join(str(error).split())[:200]
+    return ""
 
 
 def _fake_weights(model: Any, *, packed: bool) -> None:

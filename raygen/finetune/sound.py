@@ -86,4 +86,11 @@ def _seconds(facts: Facts, cell: Any) -> float:
             where=facts.request.where("task.dataset.audio"),
             must="it must be a wav file, its path from the folder of the table",
         ) from None
+    if not wave.size or not rate:
+        raise DataError(
+            f"{named} has no samples",
+            where=facts.request.where("task.dataset.audio"),
+            must="there must be something to hear",
+            remedy="remove its row",
+        )
     return float(len(wave) / rate)

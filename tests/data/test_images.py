@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from raygen.data import encoded_images
 from raygen.data.fragments.inputs_image import augment, fit_preprocessing, preprocess
 from raygen.data.inspect import DIGITS_COUNTS
 from raygen.data.loaders import load_arrays, loader_program
@@ -212,12 +213,25 @@ def _torn(suffix: str) -> bytes:
 
 @pytest.mark.parametrize("suffix", [".png", ".jpeg", ".bmp"])
 @pytest.mark.parametrize("splits", [("",), ("train", "test")], ids=["dealt", "splits"])
-def test_torn_image(ask, image_folder: Path, tmp_path: Path, splits, suffix: str) -> None:
-    """An image whose header is whole and whose pixels are not is named when it is decoded."""
+def test_torn_image(
+    ask,
+    image_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    splits,
+    suffix: str,
+) -> None:
+    """An image whose header is whole and whose pixels are not is named when it is decoded.
+
+    The first ones are when a config is checked, those behind them before anything is trained.
+    """
     for split in splits:
         shutil.copytree(image_folder, tmp_path / "all" / split, dirs_exist_ok=True)
     torn = tmp_path / "all" / splits[0] / "light" / f"torn{suffix}"
     torn.write_bytes(_torn(suffix))
+    with pytest.raises(DataError, match="is not an image that can be read: "):
+        ask("image", path=str(tmp_path / "all"))
+    monkeypatch.setattr(encoded_images, "DECODED", 0)
     spec = ask("image", path=str(tmp_path / "all"))
 
     with pytest.raises(DataError) as caught:
@@ -227,12 +241,13 @@ def test_torn_image(ask, image_folder: Path, tmp_path: Path, splits, suffix: str
     assert "\n" not in str(caught.value)
 
 
-def test_torn_image_in_parquet(ask, tmp_path: Path, png) -> None:
+def test_torn_image_in_parquet(ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, png) -> None:
     """A torn image of a table is named by its row."""
     cells = [png(shade) for shade in (0, 250) * 10]
     cells[7] = _torn(".png")
     frame = pd.DataFrame({"image": cells, "label": [0, 1] * 10})
     frame.to_parquet(tmp_path / "images.parquet")
+    monkeypatch.setattr(encoded_images, "DECODED", 0)
     spec = ask("image", path=str(tmp_path / "images.parquet"))
 
     with pytest.raises(DataError, match="image of row 7 is not an image that can be read"):

@@ -194,3 +194,36 @@ def test_a_head_that_is_known_is_trained_too(photos: Path, tmp_path: Path) -> No
 
     trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
     assert trained == ["classifier.weight", "classifier.bias"]
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_images_that_are_cut_off_are_refused(photos: Path, seeing: Path, ending: str) -> None:
+    """Their headers are whole; what is missing is found before any training."""
+    path = photos / "left" / "4.png"
+    file = path.with_suffix(f".{ending}")
+    Image.open(path).save(file)
+    file.write_bytes(file.read_bytes()[:-200])
+
+    with pytest.raises(RaygenError, match=rf"left/4.{ending} is not an image that can be read: "):
+        planned(config_of(photos, seeing))
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ('{"size": {"height": 64, "width": 64}}', r"of a row \(Input image size \(64\*64\) does"),
+        ('{"size": {"height": 32, "width": 32}, "image_mean": [0.5, 0.5]}', "of a row"),
+        ('{"size": {"height": "big"}}', "TypeError"),
+        ('{"size": ', "JSONDecodeError"),
+        ("[]", "AttributeError"),
+    ],
+)
+def test_preprocessor_of_another_model_is_refused(
+    photos: Path, tmp_path: Path, told: str, problem: str
+) -> None:
+    """What it makes of a row is tried on the model before any training."""
+    vit = tiny_vit(tmp_path / "vit")
+    (vit / "preprocessor_config.json").write_text(told, encoding="utf-8")
+
+    with pytest.raises(RaygenError, match=problem):
+        planned(config_of(photos, vit))

@@ -195,6 +195,35 @@ def test_sound_that_is_not_there_is_refused(clips: Path, hearing: Path) -> None:
         planned(config_of(clips, hearing))
 
 
+def test_sound_of_no_samples_is_refused(clips: Path, hearing: Path) -> None:
+    """A file with a header and nothing behind it is named."""
+    wavfile.write(clips.parent / "clips" / "7.wav", 8000, np.zeros(0, np.int16))
+
+    with pytest.raises(RaygenError, match=r"task\.dataset\.audio: clips/7.wav has no samples"):
+        planned(config_of(clips, hearing))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"feature_size": 40}, "of a row"),
+        ({"chunk_length": 2, "n_samples": 8000, "nb_max_frames": 200}, "of length 100"),
+        ({"feature_extractor_type": "NoneSuch"}, "of a row"),
+    ],
+)
+def test_preprocessor_of_another_model_is_refused(
+    clips: Path, tmp_path: Path, changed: dict[str, Any], told: str
+) -> None:
+    """Spectra of other bands, or of another length, are tried on the model before any training."""
+    (tmp_path / "model").mkdir()
+    model = tiny_whisper(tmp_path / "model")
+    file = model / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changed), encoding="utf-8")
+
+    with pytest.raises(RaygenError, match=f"model.pretrained: the model cannot take .*{told}"):
+        planned(config_of(clips, model))
+
+
 def test_letters_that_a_model_does_not_know_are_refused(clips: Path, tmp_path: Path) -> None:
     """A model of small letters is not given capitals."""
     frame = pd.read_csv(clips).assign(transcript="CAT")
