@@ -16,6 +16,7 @@ from tiny import planned, write_config
 
 from raygen.finetune.blueprint import PretrainedBlueprint
 from raygen.finetune.methods import METHODS
+from raygen.plan import plan_run
 from raygen.source.candidate import Candidate
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "finetune_texts_lora.py"
@@ -40,11 +41,44 @@ def test_text_is_that_of_the_golden_file(folder: Path, model: Path) -> None:
 
 
 def test_program_is_short_and_standalone(folder: Path, model: Path) -> None:
-    """Fewer than 260 lines of statements, and neither RayGen nor Ray among them."""
+    """Fewer than 262 lines of statements, and neither RayGen nor Ray among them."""
     text = planned(write_config(folder, model)).render(Candidate({})).text
 
-    assert len(statement_lines(text)) < 260
+    assert len(statement_lines(text)) < 262
     assert [name for name in ("import raygen", "from raygen", "import ray") if name in text] == []
+
+
+@pytest.mark.parametrize("framework", ["pretrained", "torch"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--data", "lost.parquet"],
+        ["--predict", "texts.parquet", "--weights", "lost"],
+    ],
+    ids=["data", "weights"],
+)
+def test_program_names_a_file_that_is_not_there(
+    folder: Path, model: Path, framework: str, arguments: list[str]
+) -> None:
+    """In one line, without a traceback; of a network as of a pretrained model."""
+    config = write_config(folder, model)
+    if framework == "torch":
+        table = f"{{path: {folder / 'texts.parquet'}, text: text}}"
+        told = f"task: {{name: TextClassification, dataset: {table}}}\n"
+        layers = "[{embedding: {width: 8}}, global_pool]"
+        config.write_text(f"{told}model: {{layers: {layers}}}\noutput: {folder / 'model.py'}\n")
+    text = plan_run(config).blueprint.render(Candidate({})).text
+    (folder / "emitted.py").write_text(text, encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "emitted.py", *arguments], cwd=folder, capture_output=True, text=True
+    )
+
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.startswith("FileNotFoundError: ")
+    assert "lost" in last
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if not METHODS[name].needs_gpu])

@@ -416,4 +416,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FileNotFoundError as error:  # the data, rows to predict, or weights
+        raise SystemExit(f"FileNotFoundError: {error}") from None
