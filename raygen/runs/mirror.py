@@ -119,6 +119,9 @@ class Mirror:
         for pattern in _PATTERNS:
             for path in self._paths.folder.glob(pattern):
                 self._copy_file(path)
+        if end < self._place:  # the run was begun anew
+            self._store.rm(f"{self._root}/journal", recursive=True)
+            self._place = 0
         if end > self._place:
             with journal.open("rb") as file:
                 file.seek(self._place)
