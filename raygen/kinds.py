@@ -91,6 +91,7 @@ def _network(
         space=space,
         seed=experiment.seed,
         folds=experiment.rank.folds,
+        repeats=experiment.rank.repeats,
         epochs=experiment.search.max_epochs,
         threads=experiment.resources.cpus,
     )
@@ -152,6 +153,13 @@ def _pretrained(
     experiment: Experiment, objectives: tuple[Objective, ...], space: Space
 ) -> tuple[AnyBlueprint, Task]:
     """Look at the pretrained model, the data set, and whether they fit each other."""
+    if experiment.rank.repeats > 1:
+        raise ConfigError(
+            f"repeats {experiment.rank.repeats} given, and model.pretrained",
+            where=experiment.origin.where("rank.repeats"),
+            must="the rows of a pretrained model are dealt into folds once",
+            remedy="remove it, or set rank.folds",
+        )
     task = finetuning_task(experiment)
     reserved = reserved_tokens(space)
     look = inspect_images if task.kind == "images" else inspect_finetuning

@@ -144,7 +144,7 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
 
 def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
     from raygen.rank.leaderboard import leaderboard_json
-    from raygen.rank.ranking import rank
+    from raygen.rank.ranking import rank, told_ranking
     from raygen.rank.repeats import pareto_front
 
     if upto != "rank":
@@ -163,6 +163,7 @@ def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
         test["metrics"] if scored else {},
         mode=run.blueprint.objectives[0].mode,
         front=pareto_front(run.history),
+        ranking=told_ranking(run, entries),
     )
     if entries and not run.interruption:
         write_whole(run.paths.leaderboard, json.dumps(board, indent=2, ensure_ascii=False).encode())
@@ -288,7 +289,7 @@ def _screen(plan: Plan) -> Screen:
         metric=plan.blueprint.metric,
         trials=expected_trials(experiment.search, plan.space),
         max_epochs=experiment.search.max_epochs,
-        folds=plan.blueprint.folds,
+        folds=experiment.rank.scores if plan.blueprint.folds else 0,
         top=experiment.rank.top,
         time_budget_s=experiment.search.time_budget,
     )

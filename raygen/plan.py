@@ -293,8 +293,9 @@ def same_but_budget(one: Experiment, other: Experiment) -> str:
     for key, value in fixed.items():
         if value != others[key]:
             return f"search.{key}"
-    if one.rank.folds != other.rank.folds:
-        return "rank.folds"
+    for key in ("folds", "repeats"):  # the program has them
+        if getattr(one.rank, key) != getattr(other.rank, key):
+            return f"rank.{key}"
     if one.resources.cpus != other.resources.cpus:  # the program has it
         return f"resources.cpus_per_{'worker' if one.resources.grouped else 'trial'}"
     return ""

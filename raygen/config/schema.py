@@ -507,6 +507,24 @@ class Rank(Section):
     """Candidates that are cross-validated."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Folds of the cross-validation."""
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    """How often the rows are dealt anew into folds; each candidate is scored `folds` times
+    `repeats`. Not for pretrained models."""
+    method: Literal["full", "race"] = "full"
+    """Whether all candidates are trained on all folds (full), or a candidate is stopped when the
+    folds that are left would hardly bring it to the front (race)."""
+    choose: Literal["mean", "simplest-tied", "fastest-tied", "aicc-tied", "one-error"] = "mean"
+    """Who wins: the best mean; of those that cannot be told from it, the one with the fewest
+    parameters, the lowest latency or the lowest AICc; or the simplest within one standard error
+    of it."""
+    rope: Annotated[Number, Field(ge=0)] | None = None
+    """Difference of two scores that makes none in practice. By default a hundredth of the best
+    mean."""
+
+    @property
+    def scores(self) -> int:
+        """How many scores a candidate gets: those of all folds of all repeats."""
+        return self.folds * self.repeats
 
 
 class Resources(Section):

@@ -1,19 +1,26 @@
-"""Trains the best candidates on every fold, and the winner once on all training rows."""
+"""Trains the best candidates on the folds, and the winner once on all training rows."""
 
 from __future__ import annotations
+
+from typing import TypeAlias
 
 from raygen.errors import TrialError
 from raygen.execute.job import Job, Message
 from raygen.execute.pool import Pool
 from raygen.execute.run import Run
-from raygen.rank.leaderboard import Entry, rank_entries
+from raygen.rank.folds import Terms, fold_scores, rank_entries
+from raygen.rank.leaderboard import Entry
+from raygen.rank.race import standing
 from raygen.rank.repeats import cells_of
 from raygen.runs.records import State, TrialRecord
 from raygen.source.candidate import Candidate
 
+_Key: TypeAlias = tuple[str, int]
+"""A trial and a fold."""
+
 
 def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
-    """Score the best trials of the search on every fold; best first.
+    """Score the best trials of the search on the folds; the chosen one first.
 
     A trial that the search trained to its end has its fold 0 already: it is the same program, the
     same rows and the same seeds, so the score would be the same bit for bit.
@@ -24,19 +31,22 @@ def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
     chosen = best_trials(run)
     for trial in chosen:
         _take_over_fold_0(run, trial)
-    folds = range(run.experiment.rank.folds)
-    jobs = [
-        ((trial.trial_id, fold), run.job(trial.trial_id, fold=fold))
-        for fold in folds
-        for trial in chosen
-        if not _is_done(run, trial.trial_id, fold)
-    ]
-    for (trial_id, fold), message in pool.run(jobs):
-        if message.state.is_over():
-            _record_fold(run, trial_id, fold, message)
-    if run.interruption:
-        return []
-    entries = rank_entries(run.history, [t.trial_id for t in chosen], num_folds=len(folds))
+    # one whose worker was lost is tried again by the next command, not by this one
+    lost = {key for key, result in run.history.folds.items() if result.state is State.LOST}
+    terms, trial_ids = terms_of(run), [trial.trial_id for trial in chosen]
+    while True:
+        missing = _missing(run, chosen, lost)
+        entries = [] if missing else rank_entries(run.history, trial_ids, terms)
+        missing = missing or _missing_of_first(run, entries)
+        if not missing:
+            break
+        jobs = [(key, run.job(key[0], fold=key[1])) for key in missing]
+        for (trial_id, fold), message in pool.run(jobs):
+            if message.state.is_over():
+                _record_fold(run, trial_id, fold, message)
+                lost.discard((trial_id, fold))
+        if run.interruption:
+            return []
     if not entries:
         errors = [result.error for result in run.history.folds.values() if result.error]
         raise TrialError(
@@ -47,10 +57,42 @@ def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
     return entries
 
 
-def _is_done(run: Run, trial_id: str, fold: int) -> bool:
-    """Whether a fold needs no training; one whose worker was lost is tried by the next command."""
-    result = run.history.folds.get((trial_id, fold))
-    return result is not None and result.state is not State.LOST
+def terms_of(run: Run) -> Terms:
+    """By what the candidates of a run are ranked."""
+    import ray
+
+    rank = run.experiment.rank
+    return Terms(
+        folds=rank.folds,
+        repeats=rank.repeats,
+        choose=rank.choose,
+        rope=rank.rope,
+        num_rows=len(ray.get(run.arrays)["y"]),
+    )
+
+
+def _missing(run: Run, trials: list[TrialRecord], lost: set[_Key]) -> list[_Key]:
+    """What is to be trained before the next look at the race, or at all; fold by fold."""
+    total = run.experiment.rank.scores
+    going_on, goal = trials, total
+    if run.experiment.rank.method == "race":
+        stand = standing([_scores(run, trial.trial_id, lost) for trial in trials], folds=total)
+        going_on, goal = [trials[place] for place in stand.going_on], stand.goal
+    keys = [(trial.trial_id, fold) for fold in range(goal) for trial in going_on]
+    return [key for key in keys if key not in run.history.folds or key in lost]
+
+
+def _scores(run: Run, trial_id: str, lost: set[_Key]) -> list[float]:
+    """A trial's scores up to a fold that is to be tried again."""
+    again = [fold for lost_id, fold in lost if lost_id == trial_id]
+    return fold_scores(run.history, trial_id)[: min(again, default=None)]
+
+
+def _missing_of_first(run: Run, entries: list[Entry]) -> list[_Key]:
+    """The folds that the chosen one was stopped before; its mean shall be that of all."""
+    folds = range(run.experiment.rank.scores)
+    keys = [(entry.trial_id, fold) for entry in entries[:1] for fold in folds]
+    return [key for key in keys if key not in run.history.folds]
 
 
 def best_trials(run: Run) -> list[TrialRecord]:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from raygen.runs.records import History
+from raygen.rank.diagnosis import Diagnosis
 from raygen.tasks.task import Mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the folds say of a candidate beside its mean."""
+
+    tied: bool
+    """Whether it cannot be told from the one with the best mean, with 95 % confidence."""
+    folds_run: int
+    """Folds it was scored on; fewer than all if the race was stopped for it."""
+    posterior: Mapping[str, float]
+    """How probably it is worse than the first, practically the same, and better."""
+    aicc: float | None
+    """None where there is no likelihood, or as many parameters as rows."""
+    bic: float | None
+    diagnosis: tuple[Diagnosis, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,42 +44,9 @@ class Entry:
     seconds: float
     """Training time of all folds together."""
     interval: tuple[float, float] | None = None
-    """95 % interval of the mean over repeats; None over folds, whose scores are not independent."""
-
-
-def rank_entries(history: History, trial_ids: Sequence[str], *, num_folds: int) -> list[Entry]:
-    """Order the trials by their mean over the folds, best first.
-
-    A trial with a fold that failed or is missing is left out: the mean of the others would
-    flatter it.
-    """
-    metric = history.metric
-    sign = 1 if history.mode == "max" else -1
-    scored = []
-    for trial_id in trial_ids:
-        results = [result for (tid, _), result in sorted(history.folds.items()) if tid == trial_id]
-        if len(results) < num_folds or any(result.state.has_failed() for result in results):
-            continue
-        scored.append((trial_id, results))
-    scored.sort(key=lambda pair: -sign * float(np.mean([r.metrics[metric] for r in pair[1]])))
-    entries = []
-    for place, (trial_id, results) in enumerate(scored, start=1):
-        trial = history.trials[trial_id]
-        values = [float(result.metrics[metric]) for result in results]
-        entries.append(
-            Entry(
-                rank=place,
-                trial_id=trial_id,
-                candidate=dict(trial.current),
-                source_sha=trial.source_sha,
-                mean=float(np.mean(values)),
-                std=float(np.std(values, ddof=1)),
-                folds=tuple(values),
-                num_parameters=trial.num_parameters,
-                seconds=round(sum(result.seconds for result in results), 3),
-            )
-        )
-    return entries
+    """95 % interval of the mean, which over folds allows for their overlap; None of one score."""
+    verdict: Verdict | None = None
+    """None of repeats."""
 
 
 def leaderboard_json(
@@ -76,10 +57,12 @@ def leaderboard_json(
     *,
     mode: Mode,
     front: Sequence[dict[str, Any]] = (),
+    ranking: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What ``raygen show --json`` prints and ``leaderboard.json`` holds.
 
-    ``front`` is there only if the search had several objectives.
+    ``front`` is there only if the search had several objectives; what is in ``ranking``, only if
+    there were folds.
     """
     return {
         "name": name,
@@ -87,12 +70,14 @@ def leaderboard_json(
         "mode": mode,
         "entries": [_plain(entry) for entry in entries],
         "test": test,
+        **(ranking or {}),
         **({"front": list(front)} if front else {}),
     }
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
-    """An entry for JSON; an interval is there only where repeats give one."""
+    """An entry for JSON; a verdict is there only where folds give one."""
     told = asdict(entry) | {"folds": list(entry.folds)}
-    interval = told.pop("interval")
-    return told if interval is None else told | {"interval": list(interval)}
+    interval, verdict = told.pop("interval"), told.pop("verdict") or {}
+    told |= {} if interval is None else {"interval": list(interval)}
+    return told | {n: list(v) if isinstance(v, tuple) else v for n, v in verdict.items()}

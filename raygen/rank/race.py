@@ -52,31 +52,27 @@ def standing(scores: Sequence[Sequence[float]], *, folds: int) -> Standing:
     Who is stopped is not called worse: ``tied_for_first`` tells that.
 
     Args:
-        scores: Of each candidate, by fold; higher is better; NaN for a fold that failed, which
-            ends the race for its candidate.
+        scores: Of each candidate, by fold; higher is better; NaN for a fold that failed. Its
+            candidate is out of the race then, and whoever lagged behind it alone is in again.
         folds: J.
     """
-    going_on = list(range(len(scores)))
+    going_on = [place for place, each in enumerate(scores) if not math.isnan(sum(each))]
     stopped: dict[int, int] = {}
-    for done in range(1, folds):
-        if len(going_on) > 1 and any(len(scores[place]) < done for place in going_on):
-            return Standing(tuple(going_on), done, stopped)
-        going_on = [p for p in going_on if not math.isnan(sum(scores[p][:done]))]
+    for done in range(_FIRST_LOOK, folds):
         if len(going_on) < 2:
-            continue
+            break
+        if any(len(scores[place]) < done for place in going_on):
+            return Standing(tuple(going_on), done, stopped)
         block = np.array([scores[place][:done] for place in going_on], dtype=float)
         lagging = _lagging(block, folds=folds, comparisons=len(scores) - 1)
         stopped |= {going_on[row]: done for row in lagging}
         going_on = [place for place in going_on if place not in stopped]
-    going_on = [p for p in going_on if not math.isnan(sum(scores[p]))]
     return Standing(tuple(going_on), folds, stopped)
 
 
 def _lagging(block: NDArray[np.float64], *, folds: int, comparisons: int) -> list[int]:
     """The rows of a block of scores that all the folds together would hardly put first."""
     done = block.shape[1]
-    if done < _FIRST_LOOK:
-        return []
     spread, freedom = residual_spread(block)
     if freedom < _FEWEST_FREEDOM:
         return []

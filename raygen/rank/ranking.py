@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from raygen.execute.pool import Pool
 from raygen.execute.run import Run
-from raygen.rank.crossval import crossvalidate, fit_winner
+from raygen.rank.crossval import best_trials, crossvalidate, fit_winner, terms_of
+from raygen.rank.folds import ranking_json
 from raygen.rank.leaderboard import Entry
 from raygen.rank.repeats import rank_repeats
 
@@ -26,3 +30,11 @@ def rank(run: Run, *, fits: bool) -> list[Entry]:
         if entries and fits:
             fit_winner(run, pool, entries[0])
     return entries
+
+
+def told_ranking(run: Run, entries: list[Entry]) -> Mapping[str, Any]:
+    """What the board says of the ranking as a whole; nothing without folds."""
+    if not entries or not run.blueprint.folds:
+        return {}
+    trial_ids = [trial.trial_id for trial in best_trials(run)]
+    return ranking_json(run.history, trial_ids, entries, terms_of(run))

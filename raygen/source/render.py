@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _FOLDS = "raygen.data.fragments.folds"
+_FOLDS_REPEATED = "raygen.data.fragments.folds_repeated"
 _METRICS = "raygen.tasks.fragments.metrics"
 
 
@@ -45,6 +46,8 @@ class Blueprint:
     folds: int
     epochs: int
     threads: int
+    repeats: int = 1
+    """How often the rows are dealt into folds."""
 
     @property
     def metric(self) -> str:
@@ -168,7 +171,7 @@ def render(blueprint: Blueprint, candidate: Candidate, *, changes: Changes = ())
     layers = "\n".join(network)
     regions = {
         "constants": parts.constants(),
-        "data": functions(*parts.loader, _FOLDS),
+        "data": parts.data(),
         "preprocessing": parts.preprocessing(),
         "blocks": functions(
             framework.blocks, only=lambda name: re.search(rf"\b{name}\(", layers) is not None
@@ -200,6 +203,13 @@ class _Parts:
     def loader(self) -> tuple[str, ...]:
         """Fragments that read the data set."""
         return tuple(name for name in loader_fragments(self.blueprint.spec) if name != _FOLDS)
+
+    def data(self) -> str:
+        """The text that reads the data set and deals it into folds."""
+        if self.blueprint.repeats == 1:
+            return functions(*self.loader, _FOLDS)
+        dealt = functions(_FOLDS, only="deal".__eq__)
+        return "\n\n\n".join([functions(*self.loader, _FOLDS_REPEATED), dealt])
 
     @property
     def inputs(self) -> str:
@@ -241,7 +251,8 @@ class _Parts:
         values |= {
             "METRIC": blueprint.metric,
             "SEED": blueprint.seed,
-            "FOLDS": blueprint.folds,
+            "FOLDS": blueprint.folds * blueprint.repeats,
+            **({"REPEATS": blueprint.repeats} if blueprint.repeats > 1 else {}),
             "EPOCHS": blueprint.epochs,
             "THREADS": blueprint.threads,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from raygen.data.fragments import folds_repeated
 from raygen.data.fragments.folds import FOLDS, deal, split
 
 
@@ -65,3 +66,18 @@ def test_the_deal_depends_on_the_seed_only(skewed: np.ndarray) -> None:
 def test_the_deal_stays_as_it_is() -> None:
     """A new version of the code must not move rows between folds of finished runs."""
     assert deal(np.array([0, 0, 0, 0, 1, 1, 1, 1]), 3).tolist() == [2, 0, 0, 1, 1, 0, 2, 1]
+
+
+def test_each_repeat_deals_all_rows_anew(skewed: np.ndarray) -> None:
+    """As scikit-learn's RepeatedStratifiedKFold: each row validates once in each repeat."""
+    folds = [folds_repeated.split(skewed, fold) for fold in range(folds_repeated.FOLDS)]
+    first, second = folds[:5], folds[5:]
+
+    for repeat in (first, second):
+        assert sorted(np.concatenate([held_out for _, held_out in repeat])) == list(range(1000))
+        assert all(np.bincount(skewed[held_out], minlength=3).min() for _, held_out in repeat)
+    for train, held_out in folds:
+        assert sorted([*train, *held_out]) == list(range(1000))
+    assert not set(map(tuple, (held for _, held in first))) & {tuple(h) for _, h in second}
+    assert np.array_equal(first[2][1], split(skewed, 2)[1])  # the first repeat is the plain deal
+    assert [len(rows) for rows in folds_repeated.split(skewed, None)] == [1000, 0]

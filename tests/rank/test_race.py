@@ -45,12 +45,14 @@ def test_equals_go_on_to_the_last_fold() -> None:
 
 
 def test_a_failed_fold_ends_the_race_of_its_candidate() -> None:
-    """However good the others of it were; who is left alone gets all folds."""
+    """However good its others were; those that only lagged behind it are in again."""
     scores = [[0.9, 0.9, _NAN], [0.5, 0.6, 0.5]]
 
     assert standing(scores, folds=5) == Standing((1,), 5, {})
     assert standing([[0.9, _NAN], [_NAN]], folds=5) == Standing((), 5, {})
-    assert standing([[0.9, 0.8, _NAN]], folds=3) == Standing((), 3, {})
+    good, others = [0.9, 0.91], [[0.5, 0.49], [0.5, 0.51], [0.49, 0.5]]
+    assert standing([good, *others], folds=5) == Standing((0,), 5, {1: 2, 2: 2, 3: 2})
+    assert standing([[*good, _NAN], *others], folds=5) == Standing((1, 2, 3), 3, {})
 
 
 def test_two_candidates_are_not_told_apart_by_two_folds() -> None:

@@ -176,6 +176,27 @@ def test_constants_read_back() -> None:
     assert settings.items() <= _TRAINING.items()
 
 
+def test_repeated_folds_are_numbered_on(tmp_path: Path) -> None:
+    """Folds of all repeats count as folds, for --cv and --fold too; the rest stays as it is."""
+    plan = blueprint("digits", "image/mlp", "torch", folds=3, repeats=4)
+    once = blueprint("digits", "image/mlp", "torch", folds=3)
+    values = plan.space.sample(np.random.default_rng(0))
+
+    source = render(plan, Candidate(values))
+
+    assert source.constants["FOLDS"] == 12
+    assert source.constants["REPEATS"] == 4
+    assert "REPEATS" not in render(once, Candidate(values)).text
+    path = tmp_path / "model.py"
+    path.write_text(source.text, encoding="utf-8")
+    program: dict[str, Any] = {"__name__": "model"}
+    exec(compile(source.text, str(path), "exec"), program)
+    y = np.repeat([0, 1, 2], 30)
+    held_out = [program["split"](y, fold)[1] for fold in range(12)]
+    assert [len(rows) for rows in held_out] == [30] * 12
+    assert len({tuple(rows) for rows in held_out}) == 12
+
+
 def test_sha_is_that_of_the_file(tmp_path: Path) -> None:
     """The sha of a source is what sha256sum says of the file, labels beyond ASCII included."""
     spec = replace(SPECS["news"], classes=("жизнь", "体育", "naïve", "emoji 🙂"))

@@ -1,0 +1,142 @@
+"""What is wrong with a candidate, in numbers, as far as its trainings tell?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from raygen.rank.statistics import residual_spread
+from raygen.runs.records import FoldResult
+
+_GAP = 2.0
+"""Validation loss over training loss from which a candidate fits the rows rather than the task."""
+_LOSS = 0.05
+"""Difference of losses that is not worth a word."""
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that is wrong."""
+
+    verdict: str
+    """``over-fitting``, ``under-fitting``, ``not converged`` or ``unstable over folds``."""
+    evidence: str
+    """The numbers that say so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patient:
+    """What is known of a candidate."""
+
+    curve: Sequence[float]
+    """Its score after each epoch in the search, higher being better."""
+    sign: int
+    """-1 where a lower metric is better, which the numbers are told in."""
+    results: Sequence[FoldResult]
+    scores: Sequence[float]
+    """By fold, higher being better."""
+    tied: bool
+    """Whether it cannot be told from the best."""
+
+
+def diagnose(patients: Sequence[Patient], place: int, *, rope: float) -> tuple[Diagnosis, ...]:
+    """Look at the curve in the search, the losses, and the spread over folds.
+
+    Args:
+        patients: All candidates, the one with the best mean first.
+        place: The one to look at.
+        rope: Differences up to it are none in practice.
+    """
+    patient = patients[place]
+    others = [each.scores for other, each in enumerate(patients) if other != place]
+    found = (
+        _past_its_best(patient, rope),
+        _loss_gap(patient),
+        _too_simple(patient, patients[0]),
+        _still_rising(patient, rope),
+        _unstable(patient.scores, others),
+    )
+    return tuple(each for each in found if each is not None)
+
+
+def _past_its_best(patient: Patient, rope: float) -> Diagnosis | None:
+    curve = np.asarray(patient.curve)
+    if len(curve) < 3:
+        return None
+    best = int(curve.argmax())
+    if curve[best] - curve[-1] <= rope or best >= len(curve) - 1:
+        return None
+    tops, last = patient.sign * curve[best], patient.sign * curve[-1]
+    told = f"best after epoch {best + 1} of {len(curve)} ({tops:.4g}), at the end {last:.4g}"
+    return Diagnosis("over-fitting", told)
+
+
+def _loss_gap(patient: Patient) -> Diagnosis | None:
+    losses = _losses(patient)
+    if losses is None:
+        return None
+    training, validation = losses
+    if validation < _GAP * training or validation - training < _LOSS:
+        return None
+    told = f"log loss {training:.3g} on the training rows, {validation:.3g} on the held-out ones"
+    return Diagnosis("over-fitting", told)
+
+
+def _too_simple(patient: Patient, best: Patient) -> Diagnosis | None:
+    losses, reached = _losses(patient), _losses(best)
+    if losses is None or reached is None or patient.tied:
+        return None
+    training, validation = losses
+    if training < 0.9 * validation or training < reached[1] + _LOSS:
+        return None
+    told = f"log loss {training:.3g} on its own training rows, where the best has {reached[1]:.3g}"
+    return Diagnosis("under-fitting", f"{told} on held-out ones")
+
+
+def _losses(patient: Patient) -> tuple[float, float] | None:
+    """The mean log loss at the end on training and on held-out rows; None if it has none."""
+    ends = [each.metrics for each in patient.results]
+    if not all({"train_loss", "log_loss"} <= set(end) for end in ends):
+        return None
+    training = float(np.mean([end["train_loss"] for end in ends]))
+    return training, float(np.mean([end["log_loss"] for end in ends]))
+
+
+def _still_rising(patient: Patient, rope: float) -> Diagnosis | None:
+    """Whether the means of the last two quarters of the epochs differ by more than the ROPE."""
+    curve, quarter = np.asarray(patient.curve), len(patient.curve) // 4
+    if not quarter:
+        return None
+    before, last = curve[-2 * quarter : -quarter].mean(), curve[-quarter:].mean()
+    if last - before <= rope:
+        return None
+    old, new = patient.sign * before, patient.sign * last
+    span = f"the last {quarter} epochs" if quarter > 1 else "the last epoch"
+    told = f"{span} of {len(curve)} brought it from {old:.4g} to {new:.4g}"
+    return Diagnosis("not converged", told)
+
+
+def _unstable(scores: Sequence[float], others: Sequence[Sequence[float]]) -> Diagnosis | None:
+    """Whether it spreads more than the others do: a test of two variances, F.
+
+    The folds differ in difficulty for all, so what counts is the distance to the others' mean of
+    each fold.
+    """
+    count = len(scores)
+    block = np.array([each[:count] for each in others if len(each) >= count], dtype=float)
+    if count < 3 or len(block) < 2:
+        return None
+    usual, freedom = residual_spread(block)
+    own = np.asarray(scores) - block.mean(axis=0)
+    spread = float(own.std(ddof=1)) / np.sqrt(1 + 1 / len(block))
+    if usual == 0.0:
+        return None
+    quantile = float(special.fdtri(count - 1, freedom, 1 - _LEVEL / (len(others) + 1)))
+    if (spread / usual) ** 2 <= quantile:
+        return None
+    told = f"standard deviation {spread:.2g} over {count} folds, {usual:.2g} of the others"
+    return Diagnosis("unstable over folds", told)

@@ -1,0 +1,229 @@
+"""Which candidate is first by its folds, and how sure is that?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from raygen.rank.choice import Contender, choose, told_choice
+from raygen.rank.criteria import (
+    Criteria,
+    class_log_likelihood,
+    criteria_of,
+    gaussian_log_likelihood,
+)
+from raygen.rank.diagnosis import Patient, diagnose
+from raygen.rank.leaderboard import Entry, Verdict
+from raygen.rank.race import tied_for_first
+from raygen.rank.statistics import mean_interval, posterior_of
+from raygen.runs.records import FoldResult, History, TrialRecord
+
+_USUAL_ROPE = 0.01
+"""As a part of the best mean, where the YAML gives none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """By what candidates are ranked."""
+
+    folds: int
+    """Of one cross-validation."""
+    repeats: int = 1
+    choose: str = "mean"
+    """A key of ``choice.RULES``."""
+    rope: float | None = None
+    num_rows: int = 0
+    """Training rows; 0 if they are not counted."""
+
+    @property
+    def scores(self) -> int:
+        """Scores of a candidate that was trained on all folds of all repeats."""
+        return self.folds * self.repeats
+
+    @property
+    def test_share(self) -> float:
+        """The part of the rows on which a fold is scored."""
+        return 1 / self.folds
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scored:
+    """A trial all of whose folds so far have a score."""
+
+    trial: TrialRecord
+    results: Sequence[FoldResult]
+    scores: Sequence[float]
+    """Higher is better."""
+    criteria: Criteria | None
+
+
+def rank_entries(history: History, trial_ids: Sequence[str], terms: Terms) -> list[Entry]:
+    """Order the trials: the chosen one, then by their gap to the best mean.
+
+    A trial with a fold that failed is left out: the mean of the others would flatter it. The best
+    mean is that of a trial with all folds; those that were stopped before are compared with it on
+    the folds that both have. There is nothing to rank if no trial has all folds.
+    """
+    found = _scored(history, trial_ids, terms)
+    complete = [each for each in found if len(each.scores) == terms.scores]
+    if not complete:
+        return []
+    leader = max(complete, key=lambda each: float(np.mean(each.scores)))
+    gaps = {each.trial.trial_id: _gap(leader.scores, each.scores) for each in found}
+    found.sort(key=lambda each: (each is not leader, gaps[each.trial.trial_id]))
+    scores = [each.scores for each in found]
+    tied = tied_for_first(scores, 0, test_share=terms.test_share)
+    contenders = [
+        Contender(
+            scores=each.scores,
+            gap=gaps[each.trial.trial_id],
+            tied=is_tied,
+            complete=each in complete,
+            num_parameters=each.trial.num_parameters,
+            latency_ms=each.trial.latency_ms,
+            aicc=each.criteria.aicc if each.criteria else None,
+        )
+        for each, is_tied in zip(found, tied, strict=True)
+    ]
+    chosen = choose(contenders, terms.choose)
+    order = [chosen, *(place for place in range(len(found)) if place != chosen)]
+    rope = _rope_of(leader.scores, terms)
+    patients = [
+        Patient(
+            curve=[_sign(history) * score for score in each.trial.curve],
+            sign=_sign(history),
+            results=each.results,
+            scores=each.scores,
+            tied=is_tied,
+        )
+        for each, is_tied in zip(found, tied, strict=True)
+    ]
+    entries = []
+    for rank, place in enumerate(order, start=1):
+        criteria = found[place].criteria
+        verdict = Verdict(
+            tied=tied[place],
+            folds_run=len(scores[place]),
+            posterior=_posterior(scores[place], scores[chosen], rope, terms),
+            aicc=criteria.aicc if criteria else None,
+            bic=criteria.bic if criteria else None,
+            diagnosis=diagnose(patients, place, rope=rope),
+        )
+        entries.append(_entry(rank, found[place], history.metric, terms, verdict))
+    return entries
+
+
+def ranking_json(
+    history: History, trial_ids: Sequence[str], entries: Sequence[Entry], terms: Terms
+) -> dict[str, Any]:
+    """What the board says beside its entries and the test: how it was chosen, what was saved.
+
+    ``optimism`` tells how far the search flattered the first: its score on fold 0, by which the
+    search found it, and its mean on the other folds.
+    """
+    first = entries[0]
+    others = float(np.mean(first.folds[1:]))
+    tied = [each.trial_id for each in entries if each.verdict and each.verdict.tied]
+    return {
+        "chosen": {"by": terms.choose, "why": told_choice(len(tied), terms.choose)},
+        "tied": tied,
+        "fold_fits": {
+            "run": sum(trial_id in trial_ids for trial_id, _ in history.folds),
+            "full": terms.scores * len(trial_ids),
+        },
+        "optimism": {
+            "search": first.folds[0],
+            "other_folds": others,
+            "difference": _sign(history) * (first.folds[0] - others),
+        },
+    }
+
+
+def _rope_of(scores: Sequence[float], terms: Terms) -> float:
+    """Difference that makes none in practice, by the leader's scores if nobody said it."""
+    return _USUAL_ROPE * abs(float(np.mean(scores))) if terms.rope is None else terms.rope
+
+
+def fold_scores(history: History, trial_id: str) -> list[float]:
+    """A trial's scores on folds 0, 1, ... as far as there are any; NaN where one failed."""
+    scores: list[float] = []
+    while (result := history.folds.get((trial_id, len(scores)))) is not None:
+        failed = result.state.has_failed()
+        scores.append(math.nan if failed else _sign(history) * result.metrics[history.metric])
+    return scores
+
+
+def _sign(history: History) -> int:
+    return 1 if history.mode == "max" else -1
+
+
+def _scored(history: History, trial_ids: Sequence[str], terms: Terms) -> list[_Scored]:
+    found = []
+    for trial_id in trial_ids:
+        scores = fold_scores(history, trial_id)
+        if not scores or math.isnan(sum(scores)):
+            continue
+        results = [history.folds[trial_id, fold] for fold in range(len(scores))]
+        trial = history.trials[trial_id]
+        criteria = _criteria(results[: terms.folds], trial.num_parameters, terms)
+        found.append(_Scored(trial=trial, results=results, scores=scores, criteria=criteria))
+    return found
+
+
+def _criteria(results: Sequence[FoldResult], num_parameters: int, terms: Terms) -> Criteria | None:
+    """By the likelihood of all training rows, each of them held out once.
+
+    None where there is none: the metrics have neither log_loss nor rmse, the first repeat is not
+    complete, or nobody counted the parameters.
+    """
+    if len(results) < terms.folds or not num_parameters or not terms.num_rows:
+        return None
+    ends = [result.metrics for result in results]
+    if all("log_loss" in end for end in ends):
+        loss = float(np.mean([end["log_loss"] for end in ends]))
+        likelihood, free = class_log_likelihood(loss, terms.num_rows), num_parameters
+    elif all("rmse" in end for end in ends):
+        rmse = float(np.sqrt(np.mean([end["rmse"] ** 2 for end in ends])))
+        likelihood, free = gaussian_log_likelihood(rmse, terms.num_rows), num_parameters + 1
+    else:
+        return None
+    return criteria_of(likelihood, free, terms.num_rows) if math.isfinite(likelihood) else None
+
+
+def _gap(leader: Sequence[float], scores: Sequence[float]) -> float:
+    """How far it lies behind the leader on the folds that both have."""
+    shared = min(len(leader), len(scores))
+    return float(np.mean(leader[:shared]) - np.mean(scores[:shared]))
+
+
+def _posterior(
+    scores: Sequence[float], first: Sequence[float], rope: float, terms: Terms
+) -> Mapping[str, float]:
+    """Of the difference to the first on the folds that both have; all is open after one fold."""
+    shared = min(len(first), len(scores))
+    differences = np.subtract(scores[:shared], first[:shared])
+    posterior = posterior_of(differences, test_share=terms.test_share)
+    parts = posterior.split(rope) if posterior else (1 / 3, 1 / 3, 1 / 3)
+    return dict(zip(("worse", "same", "better"), parts, strict=True))
+
+
+def _entry(rank: int, scored: _Scored, metric: str, terms: Terms, verdict: Verdict) -> Entry:
+    trial = scored.trial
+    values = [float(result.metrics[metric]) for result in scored.results]
+    return Entry(
+        rank=rank,
+        trial_id=trial.trial_id,
+        candidate=dict(trial.current),
+        source_sha=trial.source_sha,
+        mean=float(np.mean(values)),
+        std=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        folds=tuple(values),
+        num_parameters=trial.num_parameters,
+        seconds=round(sum(result.seconds for result in scored.results), 3),
+        interval=mean_interval(values, test_share=terms.test_share),
+        verdict=verdict,
+    )
