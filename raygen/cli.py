@@ -282,12 +282,14 @@ def _print_leaderboard(board: dict[str, Any]) -> None:
 
 def _print_outcome(result: Result) -> None:
     """The score with its uncertainty, the file, the command to run it."""
+    from raygen.report.texts import has_repeats
+
     board = result.leaderboard
     best = board["entries"][0]
     test = board["test"].get(board["metric"])
     told = f", test {test:.4g}" if test is not None else ""
     spread = "" if best["std"] is None else f" ± {best['std']:.2g}"
-    what = f"over {len(best['folds'])} {'repeats' if 'interval' in best else 'folds'}"
+    what = f"over {len(best['folds'])} {'repeats' if has_repeats(board) else 'folds'}"
     typer.echo(f"{board['metric']} {best['mean']:.4g}{spread}{f' {what}' if spread else ''}{told}")
     if result.output is None:
         typer.echo(f"leaderboard: {result.run_dir / 'leaderboard.json'}")

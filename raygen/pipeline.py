@@ -291,5 +291,6 @@ def _screen(plan: Plan) -> Screen:
         max_epochs=experiment.search.max_epochs,
         folds=experiment.rank.scores if plan.blueprint.folds else 0,
         top=experiment.rank.top,
+        races=experiment.rank.method == "race",
         time_budget_s=experiment.search.time_budget,
     )

@@ -49,26 +49,27 @@ def diagnose(patients: Sequence[Patient], place: int, *, rope: float) -> tuple[D
     Args:
         patients: All candidates, the one with the best mean first.
         place: The one to look at.
-        rope: Differences up to it are none in practice.
+        rope: Differences up to it are none in practice; nor are those that are usual between folds.
     """
     patient = patients[place]
+    noise = float(np.std(patient.scores, ddof=1)) if len(patient.scores) > 1 else 0.0
     others = [each.scores for other, each in enumerate(patients) if other != place]
     found = (
-        _past_its_best(patient, rope),
+        _past_its_best(patient, max(rope, 2 * noise)),
         _loss_gap(patient),
         _too_simple(patient, patients[0]),
-        _still_rising(patient, rope),
+        _still_rising(patient, max(rope, noise)),
         _unstable(patient.scores, others),
     )
     return tuple(each for each in found if each is not None)
 
 
-def _past_its_best(patient: Patient, rope: float) -> Diagnosis | None:
+def _past_its_best(patient: Patient, least: float) -> Diagnosis | None:
     curve = np.asarray(patient.curve)
     if len(curve) < 3:
         return None
     best = int(curve.argmax())
-    if curve[best] - curve[-1] <= rope or best >= len(curve) - 1:
+    if curve[best] - curve[-1] <= least:
         return None
     tops, last = patient.sign * curve[best], patient.sign * curve[-1]
     told = f"best after epoch {best + 1} of {len(curve)} ({tops:.4g}), at the end {last:.4g}"
@@ -106,13 +107,13 @@ def _losses(patient: Patient) -> tuple[float, float] | None:
     return training, float(np.mean([end["log_loss"] for end in ends]))
 
 
-def _still_rising(patient: Patient, rope: float) -> Diagnosis | None:
-    """Whether the means of the last two quarters of the epochs differ by more than the ROPE."""
+def _still_rising(patient: Patient, least: float) -> Diagnosis | None:
+    """Whether the means of the last two quarters of the epochs differ by enough."""
     curve, quarter = np.asarray(patient.curve), len(patient.curve) // 4
     if not quarter:
         return None
     before, last = curve[-2 * quarter : -quarter].mean(), curve[-quarter:].mean()
-    if last - before <= rope:
+    if last - before <= least:
         return None
     old, new = patient.sign * before, patient.sign * last
     span = f"the last {quarter} epochs" if quarter > 1 else "the last epoch"

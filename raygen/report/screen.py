@@ -44,8 +44,9 @@ class Screen:
         metric: What trials are scored by.
         trials: Budget of the search.
         max_epochs: Epochs of a whole training.
-        folds: Folds of the ranking.
+        folds: Scores of a candidate in the ranking.
         top: Candidates that are ranked.
+        races: Whether some of them may be stopped before they have all scores.
         stream: Where to write; standard error if None.
         time_budget_s: Seconds after which the search begins no more trials.
     """
@@ -59,11 +60,13 @@ class Screen:
         max_epochs: int,
         folds: int,
         top: int,
+        races: bool = False,
         stream: TextIO | None = None,
         time_budget_s: float | None = None,
     ) -> None:
         self._title, self._metric, self._trials = title, metric, trials
         self._max_epochs, self._folds, self._top = max_epochs, folds, top
+        self._races = races
         self._time_budget_s = time_budget_s
         self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=False)
         self._is_live = self._console.is_terminal and not self._console.is_dumb_terminal
@@ -179,7 +182,9 @@ class Screen:
         results = list(history.folds.values())
         if not results:
             return ""
-        line = f"ranking {len(results)}/{self._fold_total(history)} folds"
+        total = self._fold_total(history)
+        done = f"{len(results)} of at most {total}" if self._races else f"{len(results)}/{total}"
+        line = f"ranking {done} folds"
         first = fold_standings(history)[0]
         if first.failed:
             return line

@@ -18,6 +18,7 @@ from raygen.report.texts import (
     count_text,
     differing_names,
     duration_text,
+    has_repeats,
     mean_text,
     measured_text,
     score_decimals,
@@ -37,19 +38,21 @@ def leaderboard_table(board: Mapping[str, Any]) -> RenderableType:
         board: What ``raygen show --json`` prints.
     """
     entries, metric = board["entries"], board["metric"]
+    tied = [entry for entry in entries if entry.get("tied") and len(entries) > 1]
     better = "higher" if board["mode"] == "max" else "lower"
     title = f"{board['name']}: {metric} {measured_text(board)}, {better} is better"
-    table = _table(title=Text(title, style="bold"), caption=_test_caption(board))
+    table = _table(title=Text(title, style="bold"), caption=_caption(board))
     spreads = [math.nan if entry["std"] is None else entry["std"] for entry in entries]
     # repeats of different candidates may spread very differently: the best is told exactly
-    decimals = score_decimals(spreads[:1] if _has_intervals(board) else spreads)
+    decimals = score_decimals(spreads[:1] if has_repeats(board) else spreads)
     columns = {
-        "#": [str(entry["rank"]) for entry in entries],
+        "#": [f"{entry['rank']}{' =' if entry in tied else ''}" for entry in entries],
         "trial": [entry["trial_id"] for entry in entries],
         metric: [
             mean_text(e["mean"], std, decimals) for e, std in zip(entries, spreads, strict=True)
         ],
-        _spread_header(board): [_spread_text(entry, decimals) for entry in entries],
+        _spread_header(entries): [_spread_text(entry, decimals) for entry in entries],
+        "folds run": _fold_counts(entries),
         "params": [count_text(entry["num_parameters"]) for entry in entries],
         "seconds": [f"{e['seconds']:.{0 if e['seconds'] >= 10 else 1}f}" for e in entries],
     }
@@ -69,18 +72,20 @@ def leaderboard_table(board: Mapping[str, Any]) -> RenderableType:
     return table
 
 
-def _spread_header(board: Mapping[str, Any]) -> str:
-    return "95 % interval" if _has_intervals(board) else "folds"
-
-
-def _has_intervals(board: Mapping[str, Any]) -> bool:
-    return any("interval" in each for each in board["entries"])
+def _spread_header(entries: Sequence[Mapping[str, Any]]) -> str:
+    return "95 % interval" if any("interval" in entry for entry in entries) else "folds"
 
 
 def _spread_text(entry: Mapping[str, Any], decimals: int) -> str:
     """Where the mean lies by its interval, or between which folds."""
     low, high = entry.get("interval") or (min(entry["folds"]), max(entry["folds"]))
     return f"{low:.{decimals}f}..{high:.{decimals}f}" if len(entry["folds"]) > 1 else ""
+
+
+def _fold_counts(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How many folds each was scored on, if not all on as many."""
+    counts = [entry.get("folds_run") for entry in entries]
+    return [str(count) for count in counts] if len(set(counts)) > 1 else ["" for _ in counts]
 
 
 def search_panel(
@@ -264,12 +269,39 @@ def _table(**settings: Any) -> Table:
     )
 
 
-def _test_caption(board: Mapping[str, Any]) -> Text | None:
-    if not board["test"] or not board["entries"]:
-        return None
+def _caption(board: Mapping[str, Any]) -> Text | None:
+    """The verdict, what the race has saved, and the winner's test score, a line each."""
+    lines = [*_verdict_lines(board), *_test_lines(board)] if board["entries"] else []
+    return Text("\n".join(lines)) if lines else None
+
+
+def _verdict_lines(board: Mapping[str, Any]) -> list[str]:
+    """Who is tied and who is chosen, what was saved, how the search flattered, what is wrong."""
+    if "chosen" not in board:
+        return []
+    lines, first, fits = [], board["entries"][0]["trial_id"], board["fold_fits"]
+    if len(board["tied"]) > 1:
+        lines.append("= not told apart from the best mean with 95 % confidence")
+    if len(board["entries"]) > 1:
+        lines.append(f"chosen: {first}, {board['chosen']['why']}")
+        seen, unseen = (score_text(board["optimism"][key]) for key in ("search", "other_folds"))
+        lines.append(f"{first} on the fold of the search: {seen}, on the others: {unseen}")
+    if fits["run"] < fits["full"]:
+        lines.append(f"{fits['run']} of {fits['full']} trainings of folds, the race saved the rest")
+    for entry in board["entries"]:
+        lines += [
+            f"{entry['trial_id']} {each['verdict']}: {each['evidence']}"
+            for each in entry["diagnosis"]
+        ]
+    return lines
+
+
+def _test_lines(board: Mapping[str, Any]) -> list[str]:
+    if not board["test"]:
+        return []
     told = ", ".join(f"{name} {score_text(score)}" for name, score in board["test"].items())
     winner = board["entries"][0]["trial_id"]
-    return Text(f"test: {told} (trial {winner}, trained on all training rows)")
+    return [f"test: {told} (trial {winner}, trained on all training rows)"]
 
 
 def _progress(

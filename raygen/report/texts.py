@@ -53,9 +53,14 @@ def mean_text(mean: float, std: float, decimals: int) -> str:
 def measured_text(board: Mapping[str, Any]) -> str:
     """How the scores of a leaderboard came about."""
     most = max((len(entry["folds"]) for entry in board["entries"]), default=0)
-    if any("interval" in entry for entry in board["entries"]):
+    if has_repeats(board):
         return f"as the mean of {most} repeats"
     return "by cross-validation" if most != 1 else "as searched"
+
+
+def has_repeats(board: Mapping[str, Any]) -> bool:
+    """Whether the scores of a leaderboard are of repeats rather than of folds."""
+    return any("interval" in each and "tied" not in each for each in board["entries"])
 
 
 def count_text(count: int) -> str:
