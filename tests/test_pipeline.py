@@ -82,7 +82,8 @@ def test_a_run_leaves_what_was_promised(done: pipeline.Result, place: Path) -> N
     folder, board = place / "runs/digits", done.leaderboard
 
     assert json.loads((folder / "leaderboard.json").read_text(encoding="utf-8")) == board
-    assert list(board) == ["name", "metric", "mode", "entries", "test"]
+    promised = ["name", "metric", "mode", "entries", "test"]
+    assert list(board) == [*promised, "chosen", "tied", "fold_fits", "optimism"]
     assert (board["name"], board["metric"], board["mode"]) == ("digits", "accuracy", "max")
     assert [entry["rank"] for entry in board["entries"]] == [1, 2]
     assert all(len(entry["folds"]) == 3 for entry in board["entries"])

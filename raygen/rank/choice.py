@@ -58,8 +58,17 @@ RULES: Mapping[str, Rule] = {
 """By the word in ``rank.choose``."""
 
 
-def choose(contenders: Sequence[Contender], rule: str) -> int:
-    """The place of the chosen one; of equals the one that comes first.
+@dataclass(frozen=True)
+class Choice:
+    """Who is chosen."""
+
+    place: int
+    why: str
+    """In a few words."""
+
+
+def choose(contenders: Sequence[Contender], rule: str) -> Choice:
+    """The chosen one; of equals the one that comes first.
 
     Where nobody knows what the rule asks for, it is the leader.
 
@@ -78,10 +87,8 @@ def choose(contenders: Sequence[Contender], rule: str) -> int:
         for place, each in enumerate(contenders)
         if RULES[rule].allows(each, error) and (cost := RULES[rule].cost(each)) is not None
     ]
-    return min(allowed)[1] if allowed else 0
-
-
-def told_choice(tied: int, rule: str) -> str:
-    """Why the first is the first, in a few words."""
+    if not allowed:
+        return Choice(0, f"{RULES['mean'].told}, for nobody knows {RULES[rule].told}")
+    tied = sum(each.tied for each in contenders)
     among = f" of the {tied} tied for first" if rule.endswith("-tied") and tied > 1 else ""
-    return f"{RULES[rule].told}{among}"
+    return Choice(min(allowed)[1], f"{RULES[rule].told}{among}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from raygen.rank.choice import Contender, choose, told_choice
+from raygen.rank.choice import Contender, choose
 from raygen.rank.criteria import (
     Criteria,
     class_log_likelihood,
@@ -69,46 +69,29 @@ def rank_entries(history: History, trial_ids: Sequence[str], terms: Terms) -> li
     the folds that both have. There is nothing to rank if no trial has all folds.
     """
     found = _scored(history, trial_ids, terms)
-    complete = [each for each in found if len(each.scores) == terms.scores]
-    if not complete:
+    if not found:
         return []
-    leader = max(complete, key=lambda each: float(np.mean(each.scores)))
-    gaps = {each.trial.trial_id: _gap(leader.scores, each.scores) for each in found}
-    found.sort(key=lambda each: (each is not leader, gaps[each.trial.trial_id]))
-    scores = [each.scores for each in found]
-    tied = tied_for_first(scores, 0, test_share=terms.test_share)
-    contenders = [
-        Contender(
-            scores=each.scores,
-            gap=gaps[each.trial.trial_id],
-            tied=is_tied,
-            complete=each in complete,
-            num_parameters=each.trial.num_parameters,
-            latency_ms=each.trial.latency_ms,
-            aicc=each.criteria.aicc if each.criteria else None,
-        )
-        for each, is_tied in zip(found, tied, strict=True)
-    ]
-    chosen = choose(contenders, terms.choose)
-    order = [chosen, *(place for place in range(len(found)) if place != chosen)]
-    rope = _rope_of(leader.scores, terms)
+    contenders = _contenders(found, terms)
+    chosen = choose(contenders, terms.choose).place
+    rope = _rope_of(found[0].scores, terms)
     patients = [
         Patient(
             curve=[_sign(history) * score for score in each.trial.curve],
             sign=_sign(history),
             results=each.results,
             scores=each.scores,
-            tied=is_tied,
+            tied=contender.tied,
         )
-        for each, is_tied in zip(found, tied, strict=True)
+        for each, contender in zip(found, contenders, strict=True)
     ]
     entries = []
+    order = [chosen, *(place for place in range(len(found)) if place != chosen)]
     for rank, place in enumerate(order, start=1):
         criteria = found[place].criteria
         verdict = Verdict(
-            tied=tied[place],
-            folds_run=len(scores[place]),
-            posterior=_posterior(scores[place], scores[chosen], rope, terms),
+            tied=contenders[place].tied,
+            folds_run=len(found[place].scores),
+            posterior=_posterior(found[place].scores, found[chosen].scores, rope, terms),
             aicc=criteria.aicc if criteria else None,
             bic=criteria.bic if criteria else None,
             diagnosis=diagnose(patients, place, rope=rope),
@@ -117,28 +100,32 @@ def rank_entries(history: History, trial_ids: Sequence[str], terms: Terms) -> li
     return entries
 
 
-def ranking_json(
-    history: History, trial_ids: Sequence[str], entries: Sequence[Entry], terms: Terms
-) -> dict[str, Any]:
+def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> dict[str, Any]:
     """What the board says beside its entries and the test: how it was chosen, what was saved.
 
-    ``optimism`` tells how far the search flattered the first: its score on fold 0, by which the
-    search found it, and its mean on the other folds.
+    ``optimism`` tells how far the search flattered the chosen one: its score on fold 0, by which
+    the search found it, and its mean on the other folds.
     """
-    first = entries[0]
-    others = float(np.mean(first.folds[1:]))
-    tied = [each.trial_id for each in entries if each.verdict and each.verdict.tied]
+    found = _scored(history, trial_ids, terms)
+    contenders = _contenders(found, terms)
+    choice = choose(contenders, terms.choose)
+    scores = [_sign(history) * score for score in found[choice.place].scores]
+    others = float(np.mean(scores[1:]))
     return {
-        "chosen": {"by": terms.choose, "why": told_choice(len(tied), terms.choose)},
-        "tied": tied,
+        "chosen": {"by": terms.choose, "why": choice.why},
+        "tied": [
+            each.trial.trial_id
+            for each, contender in zip(found, contenders, strict=True)
+            if contender.tied
+        ],
         "fold_fits": {
             "run": sum(trial_id in trial_ids for trial_id, _ in history.folds),
             "full": terms.scores * len(trial_ids),
         },
         "optimism": {
-            "search": first.folds[0],
+            "search": scores[0],
             "other_folds": others,
-            "difference": _sign(history) * (first.folds[0] - others),
+            "difference": _sign(history) * (scores[0] - others),
         },
     }
 
@@ -162,6 +149,10 @@ def _sign(history: History) -> int:
 
 
 def _scored(history: History, trial_ids: Sequence[str], terms: Terms) -> list[_Scored]:
+    """The trials without a failed fold, the best mean of those with all folds first.
+
+    The others follow by their gap to it; there are none if no trial has all folds.
+    """
     found = []
     for trial_id in trial_ids:
         scores = fold_scores(history, trial_id)
@@ -171,7 +162,30 @@ def _scored(history: History, trial_ids: Sequence[str], terms: Terms) -> list[_S
         trial = history.trials[trial_id]
         criteria = _criteria(results[: terms.folds], trial.num_parameters, terms)
         found.append(_Scored(trial=trial, results=results, scores=scores, criteria=criteria))
-    return found
+    complete = [each for each in found if len(each.scores) == terms.scores]
+    if not complete:
+        return []
+    leader = max(complete, key=lambda each: float(np.mean(each.scores)))
+    return sorted(found, key=lambda each: (each is not leader, _gap(leader.scores, each.scores)))
+
+
+def _contenders(found: Sequence[_Scored], terms: Terms) -> list[Contender]:
+    """What the rule looks at."""
+    scores = [each.scores for each in found]
+    return [
+        Contender(
+            scores=each.scores,
+            gap=_gap(scores[0], each.scores),
+            tied=tied,
+            complete=len(each.scores) == terms.scores,
+            num_parameters=each.trial.num_parameters,
+            latency_ms=each.trial.latency_ms,
+            aicc=each.criteria.aicc if each.criteria else None,
+        )
+        for each, tied in zip(
+            found, tied_for_first(scores, 0, test_share=terms.test_share), strict=True
+        )
+    ]
 
 
 def _criteria(results: Sequence[FoldResult], num_parameters: int, terms: Terms) -> Criteria | None:

@@ -37,4 +37,4 @@ def told_ranking(run: Run, entries: list[Entry]) -> Mapping[str, Any]:
     if not entries or not run.blueprint.folds:
         return {}
     trial_ids = [trial.trial_id for trial in best_trials(run)]
-    return ranking_json(run.history, trial_ids, entries, terms_of(run))
+    return ranking_json(run.history, trial_ids, terms_of(run))

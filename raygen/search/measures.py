@@ -15,8 +15,8 @@ from raygen.source.candidate import Candidate
 class Measures:
     """Measures the candidates of a run, each once.
 
-    The latency is measured only if a constraint or an objective speaks of it: it takes building
-    the network, which is some tenths of a second.
+    The latency is measured only if a constraint, an objective or the choice of the winner speaks
+    of it: it takes building the network, which is some tenths of a second.
     """
 
     def __init__(self, run: Run) -> None:
@@ -24,6 +24,8 @@ class Measures:
         self._constraints = [Constraint(text) for text in run.experiment.search.constraints]
         names = {name for each in self._constraints for name in each.names}
         names |= {each.name for each in run.blueprint.objectives}
+        if run.blueprint.folds and run.experiment.rank.choose == "fastest-tied":
+            names.add("latency_ms")
         self._stopwatch = _stopwatch(run) if "latency_ms" in names else None
         self._known: dict[str, dict[str, float]] = {}
 

@@ -27,6 +27,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from raygen.data.fragments.folds import deal
+from raygen.rank.choice import Contender, choose
 from raygen.rank.race import Standing, standing, tied_for_first
 from raygen.rank.statistics import mean_interval, posterior_of
 
@@ -49,6 +50,7 @@ def main() -> None:
     if args.races:
         drawn_races(args.races, args.rho)
         drawn_intervals(args.races, args.rho)
+        drawn_choices(args.races)
     if args.samples:
         real_learners(args.samples)
 
@@ -149,6 +151,44 @@ def drawn_intervals(samples: int, rhos: Sequence[float]) -> None:
         pairs = scores[::2] - scores[1::2]
         covers = [np.mean([_covers(d, 0.0, s) for d in pairs]) for s in (1 / FOLDS, 0.0)]
         print(f"| {rho} | {covers[0]:.3f} | {covers[1]:.3f} |", flush=True)
+
+
+def drawn_choices(races: int) -> None:
+    """What each rule loses against the best candidate, with sizes that tell nothing of it."""
+    rules = ("mean", "simplest-tied", "one-error")
+    print("\n| mean gap | " + " | ".join(f"loss by {r} | rank of its size" for r in rules) + " |")
+    print("|---" * 7 + "|")
+    for gap in (0.5, 1.0, 2.0, 4.0):
+        rng, found = np.random.default_rng(3), []
+        for _ in range(races):
+            truth = -gap * np.sort(rng.exponential(size=CANDIDATES))
+            have, stand = raced(drawn(rng, truth, FOLDS * REPEATS, 1 / FOLDS, 0.0))
+            sizes = rng.permutation(CANDIDATES)
+            leader = max(stand.going_on, key=lambda place: float(np.mean(have[place])))
+            picks = [_pick(have, leader, sizes, rule) for rule in rules]
+            found.append(
+                [n for pick in picks for n in (truth.max() - truth[pick], sizes[pick] + 1)]
+            )
+        print(
+            f"| {gap} | " + " | ".join(f"{n:.2f}" for n in np.mean(found, axis=0)) + " |",
+            flush=True,
+        )
+
+
+def _pick(have: list[list[float]], leader: int, sizes: NDArray[np.int64], rule: str) -> int:
+    order = [leader, *(place for place in range(len(have)) if place != leader)]
+    tied = tied_for_first(have, leader, test_share=1 / FOLDS)
+    contenders = [
+        Contender(
+            scores=have[place],
+            gap=float(np.mean(have[leader][: len(have[place])]) - np.mean(have[place])),
+            tied=tied[place],
+            complete=len(have[place]) == FOLDS * REPEATS,
+            num_parameters=int(sizes[place]),
+        )
+        for place in order
+    ]
+    return order[choose(contenders, rule).place]
 
 
 def learners() -> list[Any]:

@@ -55,10 +55,11 @@ def test_of_those_tied_for_first_the_rule_chooses() -> None:
 
     assert [first(rule) for rule in ("mean", "simplest-tied", "fastest-tied")] == ["a", "b", "a"]
     assert (first("aicc-tied"), first("one-error")) == ("a", "a")  # nothing is known; b is too far
-    board = rank_entries(history, ["c", "b", "a"], Terms(folds=4, choose="simplest-tied"))
-    told = ranking_json(history, ["c", "b", "a"], board, Terms(folds=4, choose="simplest-tied"))
-    assert told["tied"] == ["b", "a"]
+    told = ranking_json(history, ["c", "b", "a"], Terms(folds=4, choose="simplest-tied"))
+    assert told["tied"] == ["a", "b"]
     assert told["chosen"]["why"] == "the fewest parameters of the 2 tied for first"
+    unknown = ranking_json(history, ["c", "b", "a"], Terms(folds=4, choose="aicc-tied"))
+    assert unknown["chosen"]["why"] == "the best mean, for nobody knows the lowest AICc"
 
 
 def test_an_error_is_compared_from_the_lowest() -> None:
@@ -92,9 +93,8 @@ def test_the_criteria_are_those_of_all_rows_held_out_once() -> None:
 def test_what_was_saved_and_how_far_the_search_flattered_is_told() -> None:
     """Five of eight trainings; fold 0, by which the search found it, was 0.1 above the others."""
     history = ranked("accuracy", a=[0.9, 0.8, 0.8, 0.8], b=[0.1])
-    entries = rank_entries(history, ["a", "b"], Terms(folds=4))
 
-    told = ranking_json(history, ["a", "b"], entries, Terms(folds=4))
+    told = ranking_json(history, ["a", "b"], Terms(folds=4))
 
     assert told["fold_fits"] == {"run": 5, "full": 8}
     assert told["optimism"]["difference"] == pytest.approx(0.1)
