@@ -250,14 +250,13 @@ def _plot(paths: RunPaths, pictures: list[str] | None, as_json: bool) -> None:
 
     found = read_run(paths)
     if as_json:
-        data = search_data(found.history, found.space)
+        data = search_data(found.history, found.space, board=found.ranked)
         chosen = {name: data[name] for name in known_names(pictures)} if pictures else data
         typer.echo(json.dumps(chosen, ensure_ascii=False))
         return
     name = found.experiment.name
-    for path in draw_search(
-        found.history, found.space, paths.folder, names=pictures or None, name=name
-    ):
+    chosen = {"names": pictures or None, "name": name, "board": found.ranked}
+    for path in draw_search(found.history, found.space, paths.folder, **chosen):
         typer.echo(path)
     if reasons := [] if pictures else refusals(found.search).values():
         _note(f"not drawn: {'; '.join(reasons)}")

@@ -33,6 +33,7 @@ class Row(str, Enum):
 
     TRIAL = "trial"
     CANDIDATE = "candidate"
+    RANK = "rank"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -124,7 +125,8 @@ def import_(
 
 
 def _table(run: Path, format_: Format, per: Row | None) -> str:
-    from raygen.interchange.tables import cells_table, runs_table, to_csv, to_latex
+    from raygen.interchange.tables import board_table, cells_table, runs_table, to_csv, to_latex
+    from raygen.pipeline import read_leaderboard
     from raygen.runs.paths import RunPaths
     from raygen.runs.records import History
 
@@ -134,7 +136,10 @@ def _table(run: Path, format_: Format, per: Row | None) -> str:
     history = History.read(paths.journal)
     repeats = any(trial.repeat for trial in history.trials.values())
     cells = per is Row.CANDIDATE if per is not None else repeats
-    rows = cells_table(history) if cells else runs_table(history)
+    if per is Row.RANK:
+        rows = board_table(read_leaderboard(paths))
+    else:
+        rows = cells_table(history) if cells else runs_table(history)
     return to_csv(rows) if format_ is Format.CSV else to_latex(rows)
 
 

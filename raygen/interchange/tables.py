@@ -1,4 +1,4 @@
-"""A run as rows for a spreadsheet or a paper: one a trial, or one a candidate with its repeats."""
+"""A run as rows for a spreadsheet or a paper: one a trial, a candidate with its repeats, a rank."""
 
 from __future__ import annotations
 
@@ -51,6 +51,16 @@ def cells_table(history: History) -> list[Row]:
     for trial in history.trials.values():
         cells.setdefault(trial.candidate, []).append(trial)
     return [_cell_row(trials, history) for trials in cells.values()]
+
+
+def board_table(board: Mapping[str, Any]) -> list[Row]:
+    """One row a ranked candidate: its mean, its interval, its verdict, and the score of each fold.
+
+    Columns: rank, trial, mean, std, low, high, tied, folds_run, worse, same and better (how
+    probably, against the first), aicc, bic, num_parameters, seconds, ``fold_0`` and so on, and
+    the value of each parameter.
+    """
+    return [_board_row(entry) for entry in board["entries"]]
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -118,6 +128,19 @@ def _cell_row(trials: Sequence[TrialRecord], history: History) -> Row:
     names = ("candidate", "epoch", "n", "mean", "std", "low", "high")
     ordered = {name: row.get(name, "") for name in names}
     return ordered | _values(trials[0].values, ordered)
+
+
+def _board_row(entry: Mapping[str, Any]) -> Row:
+    low, high = entry.get("interval") or ("", "")
+    posterior = entry.get("posterior") or {}
+    row: Row = {"rank": entry["rank"], "trial": entry["trial_id"], "mean": entry["mean"]}
+    row |= {"std": "" if entry["std"] is None else entry["std"], "low": low, "high": high}
+    row |= {name: entry[name] for name in ("tied", "folds_run") if name in entry}
+    row |= {name: posterior[name] for name in ("worse", "same", "better") if name in posterior}
+    row |= {name: entry[name] for name in ("aicc", "bic") if entry.get(name) is not None}
+    row |= {name: entry[name] for name in ("num_parameters", "seconds")}
+    row |= {f"fold_{number}": score for number, score in enumerate(entry["folds"])}
+    return row | _values(entry["candidate"], row)
 
 
 def _values(values: Mapping[str, Any], taken: Mapping[str, Any]) -> Row:

@@ -19,7 +19,7 @@ from raygen.rank.criteria import (
 from raygen.rank.diagnosis import Patient, diagnose
 from raygen.rank.leaderboard import Entry, Verdict
 from raygen.rank.race import tied_for_first
-from raygen.rank.statistics import mean_interval, posterior_of
+from raygen.rank.statistics import friedman_nemenyi, mean_interval, posterior_of
 from raygen.runs.records import FoldResult, History, TrialRecord
 
 _USUAL_ROPE = 0.01
@@ -111,7 +111,9 @@ def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> di
     choice = choose(contenders, terms.choose)
     scores = [_sign(history) * score for score in found[choice.place].scores]
     others = float(np.mean(scores[1:]))
+    rope = _rope_of(found[0].scores, terms)
     return {
+        "terms": {"folds": terms.folds, "repeats": terms.repeats, "rope": rope},
         "chosen": {"by": terms.choose, "why": choice.why},
         "tied": [
             each.trial.trial_id
@@ -127,6 +129,23 @@ def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> di
             "other_folds": others,
             "difference": _sign(history) * (scores[0] - others),
         },
+        "ranks": _ranks([each for each in found if len(each.scores) == terms.scores], terms),
+    }
+
+
+def _ranks(complete: Sequence[_Scored], terms: Terms) -> dict[str, Any] | None:
+    """Friedman's and Nemenyi's tests over the repeats; None of fewer than three candidates."""
+    if len(complete) < 3 or terms.repeats < 2:
+        return None
+    blocks = np.array([each.scores for each in complete], dtype=float)
+    found = friedman_nemenyi(blocks.reshape(len(complete), terms.repeats, -1).mean(axis=2))
+    names = [each.trial.trial_id for each in complete]
+    return {
+        "mean_ranks": dict(zip(names, found.mean_ranks, strict=True)),
+        "critical_difference": found.critical_difference,
+        "statistic": found.statistic,
+        "p": found.p,
+        "blocks": terms.repeats,
     }
 
 
@@ -216,13 +235,15 @@ def _gap(leader: Sequence[float], scores: Sequence[float]) -> float:
 
 def _posterior(
     scores: Sequence[float], first: Sequence[float], rope: float, terms: Terms
-) -> Mapping[str, float]:
-    """Of the difference to the first on the folds that both have; all is open after one fold."""
+) -> Mapping[str, float] | None:
+    """Of the difference to the first on the folds that both have; None of a single one."""
     shared = min(len(first), len(scores))
     differences = np.subtract(scores[:shared], first[:shared])
-    posterior = posterior_of(differences, test_share=terms.test_share)
-    parts = posterior.split(rope) if posterior else (1 / 3, 1 / 3, 1 / 3)
-    return dict(zip(("worse", "same", "better"), parts, strict=True))
+    found = posterior_of(differences, test_share=terms.test_share)
+    if found is None:
+        return None
+    parts = dict(zip(("worse", "same", "better"), found.split(rope), strict=True))
+    return {**parts, "mean": found.mean, "scale": found.scale, "freedom": found.freedom}
 
 
 def _entry(rank: int, scored: _Scored, metric: str, terms: Terms, verdict: Verdict) -> Entry:

@@ -18,8 +18,9 @@ class Verdict:
     """Whether it cannot be told from the one with the best mean, with 95 % confidence."""
     folds_run: int
     """Folds it was scored on; fewer than all if the race was stopped for it."""
-    posterior: Mapping[str, float]
-    """How probably it is worse than the first, practically the same, and better."""
+    posterior: Mapping[str, float] | None
+    """How probably it is worse than the first, practically the same, and better; and the mean,
+    scale and degrees of freedom of Student's t that says so. None of a single fold."""
     aicc: float | None
     """None where there is no likelihood, or as many parameters as rows."""
     bic: float | None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,17 @@ from raygen.report.progress import progress_figure, progress_numbers
 from raygen.report.rungs import rungs_figure, rungs_numbers
 from raygen.report.schedules import check_schedules, schedules_figure, schedules_numbers
 from raygen.report.slices import slices_figure, slices_numbers
+from raygen.report.verdicts import (
+    check_folds,
+    check_posterior,
+    check_ranks,
+    folds_figure,
+    folds_numbers,
+    posterior_figure,
+    posterior_numbers,
+    ranks_figure,
+    ranks_numbers,
+)
 from raygen.report.view import SearchView, view_of
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
@@ -48,6 +59,7 @@ def draw_search(
     *,
     names: Sequence[str] | None = None,
     name: str = "",
+    board: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write pictures of a search as ``plots/<name>.png``.
 
@@ -57,6 +69,7 @@ def draw_search(
         folder: Of the run.
         names: Keys of ``PLOTS``; None for all that can be drawn.
         name: Of the experiment, for the titles.
+        board: What ``raygen show --json`` prints, if it is ranked.
 
     Returns:
         The files, in the order of the names.
@@ -66,7 +79,7 @@ def draw_search(
         RunError: A named picture has nothing to show yet.
         EnvironmentProblem: A named picture needs a package that is not installed.
     """
-    view = view_of(history, space, name=name)
+    view = view_of(history, space, name=name, board=board)
     chosen = drawable(view) if names is None else known_names(names)
     written = []
     for each in chosen:
@@ -77,13 +90,15 @@ def draw_search(
     return written
 
 
-def search_data(history: History, space: Space) -> dict[str, Any]:
+def search_data(
+    history: History, space: Space, *, board: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The numbers of every picture, and the advice, as JSON can hold them; NaN becomes None.
 
     Returns:
         Under the name of each picture its numbers, or ``{"refused": why}``.
     """
-    view = view_of(history, space)
+    view = view_of(history, space, board=board)
     data: dict[str, Any] = {"metric": view.metric, "mode": view.mode}
     reasons = refusals(view)
     for each, plot in PLOTS.items():
@@ -186,6 +201,24 @@ PLOTS: dict[str, Plot] = {
         pareto_figure,
         pareto_numbers,
         check_pareto,
+    ),
+    "folds": Plot(
+        "the folds of the ranked candidates, their means and 95 % intervals",
+        folds_figure,
+        folds_numbers,
+        check_folds,
+    ),
+    "posterior": Plot(
+        "how probably each is worse than the first, practically the same, or better",
+        posterior_figure,
+        posterior_numbers,
+        check_posterior,
+    ),
+    "ranks": Plot(
+        "mean ranks over the repeats, and the critical difference",
+        ranks_figure,
+        ranks_numbers,
+        check_ranks,
     ),
 }
 """Every picture, in the order in which they are drawn."""

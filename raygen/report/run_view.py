@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -28,6 +30,8 @@ class RunView:
 
     experiment: Experiment
     history: History
+    ranked: Mapping[str, Any] | None = None
+    """The leaderboard, if there is one."""
 
     @cached_property
     def space(self) -> Space:
@@ -39,7 +43,7 @@ class RunView:
     @cached_property
     def search(self) -> SearchView:
         """What can be drawn."""
-        return view_of(self.history, self.space, name=self.experiment.name)
+        return view_of(self.history, self.space, name=self.experiment.name, board=self.ranked)
 
     @property
     def is_single(self) -> bool:
@@ -112,7 +116,10 @@ def read_run(paths: RunPaths) -> RunView:
     history = History.read(paths.journal)
     if not history.trials:
         raise RunError("no trial has begun yet", where=folder, remedy="wait for the first")
-    return RunView(experiment=load_experiment(paths.config), history=history)
+    text = paths.leaderboard.read_text(encoding="utf-8") if paths.leaderboard.exists() else "null"
+    return RunView(
+        experiment=load_experiment(paths.config), history=history, ranked=json.loads(text)
+    )
 
 
 def advice_lines(paths: RunPaths) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -34,6 +35,8 @@ class SearchView:
     objectives: tuple[Objective, ...]
     """All that is searched for; ``metric`` is the first."""
     exploits: tuple[Exploit, ...] = ()
+    board: Mapping[str, Any] | None = None
+    """What ``raygen show --json`` prints; None before the ranking."""
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:
@@ -75,13 +78,20 @@ class SearchView:
         return [trial.current.get(parameter.name) for trial in self.trials]
 
 
-def view_of(history: History, space: Space | None = None, *, name: str = "") -> SearchView:
+def view_of(
+    history: History,
+    space: Space | None = None,
+    *,
+    name: str = "",
+    board: Mapping[str, Any] | None = None,
+) -> SearchView:
     """Look at a search.
 
     Args:
         history: What the journal says; a search may go on meanwhile.
         space: What was searched; without it the parameters stay unknown.
         name: Of the experiment.
+        board: What ``raygen show --json`` prints, if it is ranked.
     """
     trials = tuple(history.trials.values())
     mode = history.mode if history.metric else "max"
@@ -97,4 +107,5 @@ def view_of(history: History, space: Space | None = None, *, name: str = "") -> 
         clock=tuple(clock(trial.ended) if trial.ended else np.nan for trial in trials),
         objectives=history.objectives or (Objective(history.metric, mode),),
         exploits=tuple(history.exploits),
+        board=board,
     )

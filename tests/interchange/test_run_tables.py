@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from raygen.interchange.tables import cells_table, runs_table, to_csv, to_latex
+from raygen.interchange.tables import board_table, cells_table, runs_table, to_csv, to_latex
 from raygen.runs.records import History
 
 
@@ -91,3 +91,28 @@ def test_latex_is_escaped_and_ruled() -> None:
         r"\bottomrule",
         r"\end{tabular}",
     ]
+
+
+def test_a_leaderboard_is_a_row_a_rank() -> None:
+    """With its verdict where folds gave one, and with the score of each fold."""
+    entry = {
+        "rank": 1,
+        "trial_id": "00003",
+        "candidate": {"depth": 2, "mean": 9},
+        "source_sha": "0",
+        "mean": 0.9,
+        "std": 0.1,
+        "folds": [0.8, 1.0],
+        "num_parameters": 7,
+        "seconds": 1.5,
+    }
+    verdict = {"interval": [0.1, 1.7], "tied": True, "folds_run": 2, "aicc": None, "bic": 3.0}
+    verdict |= {"posterior": {"worse": 0.5, "same": 0.25, "better": 0.25, "mean": 0.0}}
+
+    (plain,) = board_table({"entries": [entry | {"std": None}]})
+    (judged,) = board_table({"entries": [entry | verdict]})
+
+    assert (plain["std"], plain["low"], plain["fold_1"]) == ("", "", 1.0)
+    assert (judged["low"], judged["high"], judged["tied"], judged["bic"]) == (0.1, 1.7, True, 3.0)
+    assert (judged["worse"], judged["value.mean"], judged["depth"]) == (0.5, 9, 2)
+    assert "aicc" not in judged
