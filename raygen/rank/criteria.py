@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,31 @@ class Criteria:
     aicc: float | None
     """None where there are as many parameters as rows, for which it is not defined."""
     bic: float
+
+
+def held_out_criteria(
+    folds: Sequence[Mapping[str, Any]], num_parameters: int, num_rows: int
+) -> Criteria | None:
+    """The criteria by the likelihood of all rows, each of them held out once.
+
+    None where there is none: the metrics have neither ``log_loss`` nor ``rmse``, an error is
+    zero, or nobody counted the parameters or rows.
+
+    Args:
+        folds: The metrics of each fold of one cross-validation.
+        num_parameters: Trained numbers.
+        num_rows: Of all folds together.
+    """
+    if not num_parameters or not num_rows:
+        return None
+    if all("log_loss" in each for each in folds):
+        loss = math.fsum(each["log_loss"] for each in folds) / len(folds)
+        return criteria_of(class_log_likelihood(loss, num_rows), num_parameters, num_rows)
+    if not all("rmse" in each for each in folds):
+        return None
+    square = math.fsum(each["rmse"] ** 2 for each in folds) / len(folds)
+    likelihood = gaussian_log_likelihood(math.sqrt(square), num_rows)
+    return criteria_of(likelihood, num_parameters + 1, num_rows) if square else None
 
 
 def criteria_of(log_likelihood: float, num_parameters: int, num_rows: int) -> Criteria:

@@ -122,14 +122,14 @@ def _still_rising(patient: Patient, least: float) -> Diagnosis | None:
 
 
 def _unstable(scores: Sequence[float], others: Sequence[Sequence[float]]) -> Diagnosis | None:
-    """Whether it spreads more than the others do: a test of two variances, F.
+    """Whether it spreads more than three others or more do: a test of two variances, F.
 
     The folds differ in difficulty for all, so what counts is the distance to the others' mean of
-    each fold.
+    each fold; and its scores themselves must spread more than those of any other.
     """
     count = len(scores)
     block = np.array([each[:count] for each in others if len(each) >= count], dtype=float)
-    if count < 3 or len(block) < 2:
+    if count < 3 or len(block) < 3 or np.std(scores) <= block.std(axis=1).max():
         return None
     usual, freedom = residual_spread(block)
     own = np.asarray(scores) - block.mean(axis=0)

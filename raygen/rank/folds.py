@@ -10,12 +10,7 @@ from typing import Any
 import numpy as np
 
 from raygen.rank.choice import Contender, choose
-from raygen.rank.criteria import (
-    Criteria,
-    class_log_likelihood,
-    criteria_of,
-    gaussian_log_likelihood,
-)
+from raygen.rank.criteria import Criteria, held_out_criteria
 from raygen.rank.diagnosis import Patient, diagnose
 from raygen.rank.leaderboard import Entry, Verdict
 from raygen.rank.race import tied_for_first
@@ -24,6 +19,12 @@ from raygen.runs.records import FoldResult, History, TrialRecord
 
 _USUAL_ROPE = 0.01
 """As a part of the best mean, where the YAML gives none."""
+_BOUNDS = {
+    **dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1", "auc"), (0.0, 1.0)),
+    **dict.fromkeys(("log_loss", "rmse", "mae"), (0.0, math.inf)),
+    "r2": (-math.inf, 1.0),
+}
+"""Between which a metric must lie, and so its mean."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +180,9 @@ def _scored(history: History, trial_ids: Sequence[str], terms: Terms) -> list[_S
             continue
         results = [history.folds[trial_id, fold] for fold in range(len(scores))]
         trial = history.trials[trial_id]
-        criteria = _criteria(results[: terms.folds], trial.num_parameters, terms)
+        ends = [result.metrics for result in results[: terms.folds]]
+        whole = len(ends) == terms.folds  # each row held out once
+        criteria = held_out_criteria(ends, trial.num_parameters, terms.num_rows) if whole else None
         found.append(_Scored(trial=trial, results=results, scores=scores, criteria=criteria))
     complete = [each for each in found if len(each.scores) == terms.scores]
     if not complete:
@@ -207,26 +210,6 @@ def _contenders(found: Sequence[_Scored], terms: Terms) -> list[Contender]:
     ]
 
 
-def _criteria(results: Sequence[FoldResult], num_parameters: int, terms: Terms) -> Criteria | None:
-    """By the likelihood of all training rows, each of them held out once.
-
-    None where there is none: the metrics have neither log_loss nor rmse, the first repeat is not
-    complete, or nobody counted the parameters.
-    """
-    if len(results) < terms.folds or not num_parameters or not terms.num_rows:
-        return None
-    ends = [result.metrics for result in results]
-    if all("log_loss" in end for end in ends):
-        loss = float(np.mean([end["log_loss"] for end in ends]))
-        likelihood, free = class_log_likelihood(loss, terms.num_rows), num_parameters
-    elif all("rmse" in end for end in ends):
-        rmse = float(np.sqrt(np.mean([end["rmse"] ** 2 for end in ends])))
-        likelihood, free = gaussian_log_likelihood(rmse, terms.num_rows), num_parameters + 1
-    else:
-        return None
-    return criteria_of(likelihood, free, terms.num_rows) if math.isfinite(likelihood) else None
-
-
 def _gap(leader: Sequence[float], scores: Sequence[float]) -> float:
     """How far it lies behind the leader on the folds that both have."""
     shared = min(len(leader), len(scores))
@@ -246,6 +229,15 @@ def _posterior(
     return {**parts, "mean": found.mean, "scale": found.scale, "freedom": found.freedom}
 
 
+def _interval(values: Sequence[float], metric: str, terms: Terms) -> tuple[float, float] | None:
+    """The interval of the mean, without what no mean can be."""
+    found = mean_interval(values, test_share=terms.test_share)
+    if found is None or metric not in _BOUNDS:
+        return found
+    lowest, highest = _BOUNDS[metric]
+    return max(found[0], lowest), min(found[1], highest)
+
+
 def _entry(rank: int, scored: _Scored, metric: str, terms: Terms, verdict: Verdict) -> Entry:
     trial = scored.trial
     values = [float(result.metrics[metric]) for result in scored.results]
@@ -259,6 +251,6 @@ def _entry(rank: int, scored: _Scored, metric: str, terms: Terms, verdict: Verdi
         folds=tuple(values),
         num_parameters=trial.num_parameters,
         seconds=round(sum(result.seconds for result in scored.results), 3),
-        interval=mean_interval(values, test_share=terms.test_share),
+        interval=_interval(values, metric, terms),
         verdict=verdict,
     )

@@ -125,22 +125,6 @@ def residual_spread(scores: NDArray[np.float64]) -> tuple[float, int]:
     return math.sqrt(float((left**2).sum()) / freedom), freedom
 
 
-def within_one_error(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which candidates have a mean not worse than the best one's minus its standard error.
-
-    The 1-SE rule of L. Breiman, J. Friedman, R. Olshen and C. Stone: Classification and
-    Regression Trees, 1984, section 3.4.3, with the plain error s / sqrt(J) of the best.
-
-    Args:
-        scores: One row for each candidate, one column for each fold.
-    """
-    means = scores.mean(axis=1)
-    best = int(means.argmax())
-    error = scores[best].std(ddof=1) / math.sqrt(scores.shape[1])
-    kept: NDArray[np.bool_] = means >= means[best] - error
-    return kept
-
-
 @dataclass(frozen=True)
 class RankTest:
     """Do candidates differ at all in their ranks over several data sets or repeats?"""

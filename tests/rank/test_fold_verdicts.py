@@ -39,6 +39,18 @@ def test_the_interval_allows_for_the_overlap_of_folds() -> None:
     assert (entry.verdict.tied, entry.verdict.folds_run) == (True, 5)
 
 
+def test_an_interval_ends_where_the_metric_does() -> None:
+    """No mean accuracy is above 1, and no error below 0."""
+    (high,) = rank_entries(ranked("accuracy", a=[1.0, 0.9, 1.0]), ["a"], Terms(folds=3))
+    (low,) = rank_entries(ranked("rmse", a=[0.1, 2.0, 0.1]), ["a"], Terms(folds=3))
+    (open_,) = rank_entries(ranked("r2", a=[-3.0, 0.9, 0.9]), ["a"], Terms(folds=3))
+
+    assert high.interval[1] == 1.0
+    assert low.interval[0] == 0.0
+    assert open_.interval[0] < -3.0
+    assert open_.interval[1] == 1.0
+
+
 def test_of_those_tied_for_first_the_rule_chooses() -> None:
     """The chosen one comes first; parameters grow with the letter here, and c is far behind."""
     history = ranked(

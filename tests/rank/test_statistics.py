@@ -14,7 +14,6 @@ from raygen.rank.statistics import (
     posterior_of,
     residual_spread,
     standard_error,
-    within_one_error,
 )
 
 _X = [0.91, 0.93, 0.90, 0.95, 0.92, 0.94, 0.89, 0.96, 0.93, 0.92]
@@ -122,11 +121,3 @@ def test_candidates_that_never_differ_are_not_told_apart() -> None:
     found = friedman_nemenyi(np.ones((3, 4)))
 
     assert (found.statistic, found.p, found.mean_ranks) == (0.0, 1.0, (2.0, 2.0, 2.0))
-
-
-def test_the_rule_of_one_error_keeps_who_is_within_it() -> None:
-    """The best one's error is 0.01 here, so 0.895 is within it and 0.885 is not."""
-    best = 0.9 + 0.01 * math.sqrt(3) * np.array([-1.0, 0.0, 1.0])
-    scores = np.array([best, best - 0.009, best - 0.011])
-
-    assert within_one_error(scores).tolist() == [True, True, False]
