@@ -78,6 +78,8 @@ def _network(
         regression=task.predicts == "values",
         folds=experiment.rank.folds,
         origin=experiment.origin,
+        split=experiment.rank.split,
+        by=experiment.rank.by,
     )
     if "MAX_LENGTH" in spec.constants:
         dataset = dataset.model_copy(update={"max_length": spec.constants["MAX_LENGTH"]})
@@ -153,13 +155,14 @@ def _pretrained(
     experiment: Experiment, objectives: tuple[Objective, ...], space: Space
 ) -> tuple[AnyBlueprint, Task]:
     """Look at the pretrained model, the data set, and whether they fit each other."""
-    if experiment.rank.repeats > 1:
-        raise ConfigError(
-            f"repeats {experiment.rank.repeats} given, and model.pretrained",
-            where=experiment.origin.where("rank.repeats"),
-            must="the rows of a pretrained model are dealt into folds once",
-            remedy="remove it, or set rank.folds",
-        )
+    for key, usual in (("repeats", 1), ("split", "stratified")):
+        if getattr(experiment.rank, key) != usual:
+            raise ConfigError(
+                f"{getattr(experiment.rank, key)} given, and model.pretrained",
+                where=experiment.origin.where(f"rank.{key}"),
+                must="the rows of a pretrained model are dealt into folds once, by their target",
+                remedy="remove it",
+            )
     task = finetuning_task(experiment)
     reserved = reserved_tokens(space)
     look = inspect_images if task.kind == "images" else inspect_finetuning

@@ -293,7 +293,7 @@ def same_but_budget(one: Experiment, other: Experiment) -> str:
     for key, value in fixed.items():
         if value != others[key]:
             return f"search.{key}"
-    for key in ("folds", "repeats"):  # the program has them
+    for key in ("folds", "repeats", "split", "by"):  # the program has them
         if getattr(one.rank, key) != getattr(other.rank, key):
             return f"rank.{key}"
     if one.resources.cpus != other.resources.cpus:  # the program has it

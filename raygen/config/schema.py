@@ -510,6 +510,12 @@ class Rank(Section):
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
     """How often the rows are dealt anew into folds; each candidate is scored `folds` times
     `repeats`. Not for pretrained models."""
+    split: Literal["stratified", "grouped", "ordered", "column"] = "stratified"
+    """How rows are dealt into folds: with their share of every class or value; whole groups
+    together; each fold after those it trains on; or as a column says. All but the first need `by`
+    and a table."""
+    by: Text | None = None
+    """Column of the groups, of the order (such as a date) or of the folds; it is no input then."""
     method: Literal["full", "race"] = "full"
     """Whether all candidates are trained on all folds (full), or a candidate is stopped when the
     folds that are left would hardly bring it to the front (race)."""
@@ -520,6 +526,17 @@ class Rank(Section):
     rope: Annotated[Number, Field(ge=0)] | None = None
     """Difference of two scores that makes none in practice. By default a hundredth of the best
     mean."""
+
+    @model_validator(mode="after")
+    def _has_a_column_to_split_by(self) -> Rank:
+        if (self.by is None) != (self.split == "stratified"):
+            problem = f"split {self.split} given, {'no' if self.by is None else 'and'} by"
+            must = "grouped, ordered and column need the name of a column, stratified has none"
+            raise Conflict("by", problem, must)
+        if self.by is not None and self.repeats > 1:
+            must = "only stratified folds can be dealt anew"
+            raise Conflict("repeats", f"{self.repeats} given, and split {self.split}", must)
+        return self
 
     @property
     def scores(self) -> int:

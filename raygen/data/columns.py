@@ -57,7 +57,7 @@ def find_column(request: Request, frame: pd.DataFrame, key: str, name: str) -> s
     if name not in frame.columns:
         raise request.data_error(
             f"there is no column {name!r}",
-            key=f"task.dataset.{key}",
+            key=key if "." in key else f"task.dataset.{key}",
             must=f"must be one of {told(columns)}",
             remedy=near_miss(name, columns),
         )
@@ -86,7 +86,7 @@ def _open_cells(cells: pd.Series) -> Iterator[tuple[str, io.BytesIO]]:
 
 def _describe_text(request: Request, draft: DataSpec, train: pd.DataFrame) -> Described:
     target = draft.constants["TARGET"]
-    labels = {target, f"{target}_name", "split"}
+    labels = {target, f"{target}_name", "split", request.by}
     holding = [name for name in train.columns if _is_text(train[name]) and name not in labels]
     column = _choose(request, train, "text", TEXTS, holding)
     constants: dict[str, Any] = {
@@ -125,7 +125,7 @@ def _choose(
 def _describe_table(request: Request, draft: DataSpec, train: pd.DataFrame) -> Described:
     for name in request.dataset.ignore:
         find_column(request, train, "ignore", name)
-    unused = {draft.constants["TARGET"], "split", *request.dataset.ignore}
+    unused = {draft.constants["TARGET"], "split", request.by, *request.dataset.ignore}
     names = [name for name in train.columns if name not in unused and train[name].notna().any()]
     numeric = tuple(name for name in names if _is_numeric(request, train[name]))
     categories = [name for name in names if name not in numeric]

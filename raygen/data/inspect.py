@@ -9,7 +9,7 @@ from pathlib import Path
 
 from raygen.data.loaders import LOADERS
 from raygen.data.request import DatasetSection, Origin, Request, near_miss, told
-from raygen.data.spec import DataSpec, Modality
+from raygen.data.spec import DataSpec, Modality, Split
 
 HUB_NAMES = {
     "ag_news": "fancyzhx/ag_news",
@@ -45,6 +45,8 @@ def inspect(
     regression: bool,
     folds: int,
     origin: Origin | None = None,
+    split: Split = "stratified",
+    by: str | None = None,
 ) -> DataSpec:
     """Find out shape, classes and row counts of a data set, and the constants of its loader.
 
@@ -54,6 +56,8 @@ def inspect(
         regression: Whether the target is a number rather than a class.
         folds: Number of folds for which every class must have rows.
         origin: Says file and line of a key for the messages.
+        split: How rows are dealt into folds.
+        by: Column of the groups, of the order or of the folds.
 
     Raises:
         ConfigError: A name is not known, or a key means nothing for this data.
@@ -61,10 +65,23 @@ def inspect(
         EnvironmentProblem: The hub was asked for without the package ``datasets``.
     """
     request = Request(
-        dataset=dataset, modality=modality, regression=regression, folds=folds, origin=origin
+        dataset=dataset,
+        modality=modality,
+        regression=regression,
+        folds=folds,
+        origin=origin,
+        split=split,
+        by=by,
     )
     source, uri = resolve(request)
     _check_keys(request, source)
+    if by is not None and source in ("digits", "npz", "folder"):
+        raise request.config_error(
+            f"{split} given, and {_KINDS[source]} has no columns",
+            key="rank.split",
+            must="only tables have groups, an order or folds of their own",
+            remedy="write stratified",
+        )
     spec = _inspector(source)(request, uri, source)
     _check_rows(request, spec)
     return spec

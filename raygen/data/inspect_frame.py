@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from raygen.data.columns import describe_inputs, find_column
+from raygen.data.folds_by_column import find_by, fold_rows
 from raygen.data.hub import hub_access, hub_remedy
 from raygen.data.loaders import loader_program
 from raygen.data.request import TEST_SPLITS, Request, near_miss, told
@@ -36,11 +37,13 @@ def inspect_frame(request: Request, uri: str, source: str) -> DataSpec:
         num_rows=0,
         num_test_rows=0,
         input_shape=(),
+        split=request.split,
         constants={"DATA": uri},
     )
     frame = _read(request, draft)
     target = _find_target(request, frame)
     constants = {**draft.constants, "TARGET": target, **find_splits(request, frame, target)}
+    constants |= find_by(request, frame, constants)
     if request.regression:
         _check_numbers(request, frame, target)
     else:
@@ -50,6 +53,7 @@ def inspect_frame(request: Request, uri: str, source: str) -> DataSpec:
     train, test = program["cut_test_rows"](frame)
     if not len(train):
         raise request.data_error("has no training rows", must="some rows must have a target")
+    constants |= fold_rows(request, program, train)
     y, used = program["read_target"](train), used_rows(frame, constants)
     missing = int(used[target].isna().sum())
     input_shape, inputs = describe_inputs(request, draft, train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from raygen.data.spec import DataSpec
+from raygen.data.spec import DataSpec, Split
 from raygen.errors import DataError
 from raygen.fragments import link
 
@@ -27,6 +27,21 @@ LOADERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("sklearn", "table"): ("frame_table", "frame_sklearn"),
 }
 """Fragments by source and modality, in reading order; what depends on the splits is added."""
+
+FOLDS: dict[Split, str] = {
+    "stratified": "folds",
+    "grouped": "folds_in_blocks",
+    "ordered": "folds_in_order",
+    "column": "folds_in_blocks",
+}
+"""The fragment of ``split``."""
+
+_CUTS: dict[Split, str] = {
+    "grouped": "rows_by_group",
+    "ordered": "rows_in_order",
+    "column": "rows_by_fold",
+}
+"""The fragment of ``cut_test_rows``, where rows are not dealt by their target."""
 
 
 def load_arrays(spec: DataSpec) -> dict[str, np.ndarray]:
@@ -82,6 +97,8 @@ def inputs_fragment(spec: DataSpec) -> str:
 
 
 def _test_rows_fragment(spec: DataSpec) -> str:
+    if spec.split in _CUTS:
+        return _CUTS[spec.split]
     if "TEST_SPLIT" in spec.constants:
         return "rows_by_split"
     return "rows_of_split_dealt" if "TRAIN_SPLIT" in spec.constants else "rows_dealt"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from raygen.data.spec import Modality
+from raygen.data.spec import Modality, Split
 from raygen.errors import ConfigError, DataError
 
 TEST_SPLITS = ("test", "validation", "valid", "val", "dev")
@@ -79,6 +79,11 @@ class Request:
     """Folds of the cross-validation: each needs a row of every class."""
     origin: Origin | None
     """Says where a key stands; None for data sets that no YAML names."""
+
+    split: Split = "stratified"
+    """How rows are dealt into folds."""
+    by: str | None = None
+    """Column of the groups, of the order or of the folds; None where rows are dealt by target."""
 
     def where(self, key: str) -> str:
         """Say where a key of the YAML stands, for example ``task.dataset.target``."""

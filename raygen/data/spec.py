@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Modality = Literal["image", "table", "text"]
+Split = Literal["stratified", "grouped", "ordered", "column"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class DataSpec:
     """Labels in the order of their index; empty for a regression."""
     class_counts: tuple[int, ...] = ()
     """Training rows of each class."""
+    split: Split = "stratified"
+    """How rows are dealt into folds."""
     constants: Mapping[str, Any] = field(default_factory=dict)
     """Values for the constants of the loader's fragments."""
     left_out: str = ""

@@ -65,6 +65,7 @@ def terms_of(run: Run) -> Terms:
     return Terms(
         folds=rank.folds,
         repeats=rank.repeats,
+        ordered=rank.split == "ordered",
         choose=rank.choose,
         rope=rank.rope,
         num_rows=len(ray.get(run.arrays)["y"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,7 +53,8 @@ def diagnose(patients: Sequence[Patient], place: int, *, rope: float) -> tuple[D
         rope: Differences up to it are none in practice; nor are those that are usual between folds.
     """
     patient = patients[place]
-    noise = float(np.std(patient.scores, ddof=1)) if len(patient.scores) > 1 else 0.0
+    spreads = [np.var(each.scores, ddof=1) for each in patients if len(each.scores) > 1]
+    noise = math.sqrt(float(np.mean(spreads))) if spreads else 0.0  # of all: two folds tell little
     others = [each.scores for other, each in enumerate(patients) if other != place]
     found = (
         _past_its_best(patient, max(rope, 2 * noise)),

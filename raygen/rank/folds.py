@@ -34,6 +34,8 @@ class Terms:
     folds: int
     """Of one cross-validation."""
     repeats: int = 1
+    ordered: bool = False
+    """Whether each fold trains on the rows before it alone."""
     choose: str = "mean"
     """A key of ``choice.RULES``."""
     rope: float | None = None
@@ -47,8 +49,11 @@ class Terms:
 
     @property
     def test_share(self) -> float:
-        """The part of the rows on which a fold is scored."""
-        return 1 / self.folds
+        """The part of the rows on which a fold is scored; in order, by the mean over the folds."""
+        if not self.ordered:
+            return 1 / self.folds
+        ratio = math.fsum(1 / (1 + fold) for fold in range(self.folds)) / self.folds
+        return ratio / (1 + ratio)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +110,8 @@ def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> di
     """What the board says beside its entries and the test: how it was chosen, what was saved.
 
     ``optimism`` tells how far the search flattered the chosen one: its score on fold 0, by which
-    the search found it, and its mean on the other folds.
+    the search found it, and its mean on the other folds. It is None where fold 0 has fewer rows to
+    train on than the others.
     """
     found = _scored(history, trial_ids, terms)
     contenders = _contenders(found, terms)
@@ -125,7 +131,9 @@ def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> di
             "run": sum(trial_id in trial_ids for trial_id, _ in history.folds),
             "full": terms.scores * len(trial_ids),
         },
-        "optimism": {
+        "optimism": None
+        if terms.ordered
+        else {
             "search": scores[0],
             "other_folds": others,
             "difference": _sign(history) * (scores[0] - others),

@@ -284,6 +284,7 @@ def _verdict_lines(board: Mapping[str, Any]) -> list[str]:
         lines.append("= not told apart from the best mean with 95 % confidence")
     if len(board["entries"]) > 1:
         lines.append(f"chosen: {first}, {board['chosen']['why']}")
+    if board["optimism"]:
         seen, unseen = (score_text(board["optimism"][key]) for key in ("search", "other_folds"))
         lines.append(f"{first} on the fold of the search: {seen}, on the others: {unseen}")
     if fits["run"] < fits["full"]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from raygen.config.space import Space
+from raygen.data.loaders import FOLDS as SPLITS
 from raygen.data.loaders import inputs_fragment, load_arrays, loader_fragments
 from raygen.data.spec import DataSpec
 from raygen.fragments import Fragment, link
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _FOLDS = "raygen.data.fragments.folds"
-_FOLDS_REPEATED = "raygen.data.fragments.folds_repeated"
+_FRAGMENTS = "raygen.data.fragments"
 _METRICS = "raygen.tasks.fragments.metrics"
 
 
@@ -204,12 +205,19 @@ class _Parts:
         """Fragments that read the data set."""
         return tuple(name for name in loader_fragments(self.blueprint.spec) if name != _FOLDS)
 
+    @property
+    def folds(self) -> str:
+        """The fragment that deals the rows into folds."""
+        if self.blueprint.repeats > 1:
+            return f"{_FRAGMENTS}.folds_repeated"
+        return f"{_FRAGMENTS}.{SPLITS[self.blueprint.spec.split]}"
+
     def data(self) -> str:
         """The text that reads the data set and deals it into folds."""
-        if self.blueprint.repeats == 1:
-            return functions(*self.loader, _FOLDS)
-        dealt = functions(_FOLDS, only="deal".__eq__)
-        return "\n\n\n".join([functions(*self.loader, _FOLDS_REPEATED), dealt])
+        text = functions(*self.loader, self.folds)
+        if self.folds == _FOLDS or not re.search(r"\bdeal\(", text):
+            return text
+        return "\n\n\n".join([text, functions(_FOLDS, only="deal".__eq__)])
 
     @property
     def inputs(self) -> str:
@@ -246,13 +254,15 @@ class _Parts:
         wanted: dict[str, Any] = {"DATA": spec.uri}
         for module in (*self.loader, self.inputs, self.outputs):
             wanted |= Fragment.read(module).constants
+        dealt = Fragment.read(self.folds).constants
+        wanted |= {name: dealt[name] for name in dealt if name in spec.constants}
         given = dict(spec.constants) | {"CLASSES": list(spec.classes)}
         values = {name: given.get(name, sample) for name, sample in wanted.items()}
         values |= {
             "METRIC": blueprint.metric,
             "SEED": blueprint.seed,
             "FOLDS": blueprint.folds * blueprint.repeats,
-            **({"REPEATS": blueprint.repeats} if blueprint.repeats > 1 else {}),
+            **({"REPEATS": blueprint.repeats} if "REPEATS" in dealt else {}),
             "EPOCHS": blueprint.epochs,
             "THREADS": blueprint.threads,
         }
@@ -280,7 +290,7 @@ class _Parts:
 
     def assemble(self, regions: Mapping[str, str]) -> str:
         """The skeleton with its regions replaced and its imports completed."""
-        used = [*self.loader, _FOLDS, self.inputs, self.outputs, _METRICS]
+        used = [*self.loader, _FOLDS, self.folds, self.inputs, self.outputs, _METRICS]
         return fill(self.framework.program, regions, title=self.title(), used=used)
 
     def title(self) -> str:

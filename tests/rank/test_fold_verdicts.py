@@ -39,6 +39,15 @@ def test_the_interval_allows_for_the_overlap_of_folds() -> None:
     assert (entry.verdict.tied, entry.verdict.folds_run) == (True, 5)
 
 
+def test_folds_in_order_have_other_shares() -> None:
+    """Fold i trains on i + 1 stretches: n_test / n_train is 1, 1/2, 1/3; fold 0 is no measure."""
+    terms = Terms(folds=3, ordered=True)
+    history = ranked("rmse", a=[3.0, 2.0, 1.0])
+
+    assert terms.test_share / (1 - terms.test_share) == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
+    assert ranking_json(history, ["a"], terms)["optimism"] is None
+
+
 def test_an_interval_ends_where_the_metric_does() -> None:
     """No mean accuracy is above 1, and no error below 0."""
     (high,) = rank_entries(ranked("accuracy", a=[1.0, 0.9, 1.0]), ["a"], Terms(folds=3))
