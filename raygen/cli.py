@@ -88,9 +88,9 @@ def search(config: _Config, run_dir: _RunDir = None, set_: _Set = None) -> None:
 
 
 @app.command()
-def rank(run: _Run) -> None:
-    """Only rank what a search has found: the second step of generate."""
-    _steps(_plan_of(run), "rank")
+def rank(run: _Run, set_: _Set = None) -> None:
+    """Only rank what a search has found, also by other terms: the second step of generate."""
+    _steps(_plan_of(run, set_), "rank")
 
 
 @app.command()
@@ -178,14 +178,14 @@ def _plan(
     return plan_run(config, overrides or (), output=output, run_dir=run, emits=emits)
 
 
-def _plan_of(run: Path) -> Plan:
+def _plan_of(run: Path, overrides: list[str] | None) -> Plan:
     from raygen.plan import plan_run
     from raygen.runs.paths import RunPaths
 
     paths = RunPaths(run)
     if not paths.config.exists():
         raise ConfigError("there is no run", where=str(run), remedy="type ls runs")
-    return plan_run(paths.config, run_dir=str(run), emits=False)
+    return plan_run(paths.config, overrides or (), run_dir=str(run), emits=False)
 
 
 def _steps(plan: Plan, upto: str) -> None:

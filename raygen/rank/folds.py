@@ -138,6 +138,7 @@ def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> di
             "other_folds": others,
             "difference": _sign(history) * (scores[0] - others),
         },
+        "test_looks": history.test_looks,
         "ranks": _ranks([each for each in found if len(each.scores) == terms.scores], terms),
     }
 

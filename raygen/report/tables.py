@@ -301,8 +301,11 @@ def _test_lines(board: Mapping[str, Any]) -> list[str]:
     if not board["test"]:
         return []
     told = ", ".join(f"{name} {score_text(score)}" for name, score in board["test"].items())
-    winner = board["entries"][0]["trial_id"]
-    return [f"test: {told} (trial {winner}, trained on all training rows)"]
+    winner, looks = board["entries"][0]["trial_id"], board.get("test_looks", 1)
+    lines = [f"test: {told} (trial {winner}, trained on all training rows)"]
+    if looks > 1:
+        lines.append(f"the test rows were looked at {looks} times, by winners of other terms too")
+    return lines
 
 
 def _progress(

@@ -161,6 +161,8 @@ class History:
     """Trial id, epoch, metrics and seconds of the training on all rows, as far as it has come."""
     test: dict[str, Any] = field(default_factory=dict)
     """Trial id, metrics and seconds of the winner's one look at the test rows."""
+    test_looks: int = 0
+    """How often the test rows were looked at; more than once if another one won later."""
     searched: Searched | None = None
     """How the search has come to its end; None if it has not."""
     algorithm: str = ""
@@ -215,6 +217,7 @@ class History:
                 self.fit = fields
             case "test":
                 self.test = fields
+                self.test_looks += 1
 
     def has_learnt(self) -> bool:
         """Whether an epoch of any training has come to its end."""
