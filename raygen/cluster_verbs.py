@@ -1,16 +1,16 @@
-"""The verbs of runs on a cluster: submit, status, logs, stop, attach."""
+"""The verbs of runs on a cluster: submit, status, logs, stop, attach, fetch."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from raygen.errors import RunError
+from raygen.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from raygen.launch.job_state import JobState
@@ -24,18 +24,17 @@ _Output = Annotated[str | None, typer.Option("--output", help="File for the winn
 _Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a value.")
 ]
-_PAUSE_S = 1.0
 
 
 def add_to(app: typer.Typer) -> None:
     """Let an app have these verbs."""
-    for verb in (submit, status, logs, stop, attach):
+    for verb in (submit, status, logs, stop, attach, fetch):
         app.command()(verb)
 
 
 def submit(
     config: Annotated[Path, typer.Argument(help="The YAML file.")],
-    cluster: Annotated[Path, typer.Option("--cluster", help="File of the cluster.")],
+    cluster: Annotated[str, typer.Option("--cluster", help="Its file, or http://HOST:8265.")],
     run_dir: _RunDir = None,
     output: _Output = None,
     set_: _Set = None,
@@ -48,17 +47,33 @@ def submit(
     from raygen.plan import plan_run
 
     kind, asked, origin = read_cluster(cluster)
-    plan = plan_run(config, set_ or (), output=output, run_dir=run_dir, here=False)
+    launcher = LAUNCHERS[kind]
+    is_there = launcher.runs_below is not None
+    folder = None if is_there else run_dir  # that of the ticket stays here
+    plan = plan_run(config, set_ or (), output=output, run_dir=folder, here=False)
     check_fits(asked, plan.experiment.resources, where=origin.where(kind))
-    text = LAUNCHERS[kind].render(asked, _order(plan, config, set_ or []))
+    order = _order(plan, config, set_ or [])
+    if launcher.runs_below is not None:
+        order = replace(order, run=_folder_there(launcher.runs_below, plan, run_dir))
+    text = launcher.render(asked, order)
     if dry_run:
         typer.echo(text, nl=False)
         return
-    _refuse_second(plan)
-    job = LAUNCHERS[kind].submit(text)
-    write_ticket(plan.paths, Ticket(kind=kind, job=job, submitted=time.time()))
+    _refuse_second(plan, is_there=is_there)
+    job = launcher.submit(asked, order, text, plan.paths)
+    ticket = Ticket(
+        kind=kind,
+        job=job,
+        submitted=time.time(),
+        cluster=getattr(asked, "name", ""),
+        run=str(order.run) if is_there else "",
+        output=str(order.output) if is_there else "",
+    )
+    write_ticket(plan.paths, ticket)
     plan.paths.job_text.write_text(text, encoding="utf-8")
-    _note(f"job {job} submitted; type raygen status {plan.paths.folder}, or attach, logs, stop")
+    launcher.settle(ticket)
+    more = "attach, logs, stop, fetch" if launcher.fetch else "attach, logs, stop"
+    _note(f"job {job} submitted; type raygen status {plan.paths.folder}, or {more}")
 
 
 def status(run: _Run) -> None:
@@ -66,8 +81,9 @@ def status(run: _Run) -> None:
     from raygen.launch.ticket import read_ticket
 
     ticket = read_ticket(run)
-    typer.echo(f"job {ticket.job}: {_state_of(ticket).told()}")
-    if line := _progress(run):
+    state = _state_of(ticket)
+    typer.echo(f"job {ticket.job}: {state.told()}")
+    if line := state.said if ticket.run else _progress(run):
         typer.echo(line)
 
 
@@ -81,20 +97,8 @@ def logs(
     from raygen.launch.ticket import read_ticket
     from raygen.runs.paths import RunPaths
 
-    paths = RunPaths(run)
-    log = paths.job_log if trial is None else paths.trial(trial).log
-    if trial is not None and not log.exists():
-        raise RunError(f"there is no trial {trial}", where=str(run), remedy=f"type ls {run}/trials")
     ticket = read_ticket(run)
-    remedy = LAUNCHERS[ticket.kind].logs_elsewhere(ticket.job)
-    if remedy:
-        raise RunError(
-            f"its folder is on the cluster ({ticket.kind})",
-            where=str(run),
-            must="what it prints must lie here to be shown",
-            remedy=remedy,
-        )
-    for text in _texts(log, ticket if follow else None):
+    for text in LAUNCHERS[ticket.kind].logs(ticket, RunPaths(run), trial, follow):
         sys.stdout.write(text)
         sys.stdout.flush()
 
@@ -108,7 +112,7 @@ def stop(run: _Run) -> None:
     if _state_of(ticket).is_over:
         _note(f"job {ticket.job} is over already")
         return
-    LAUNCHERS[ticket.kind].stop(ticket.job)
+    LAUNCHERS[ticket.kind].stop(ticket)
     _note(f"job {ticket.job} was told to stop; what is done is kept in the folder of the run")
 
 
@@ -116,6 +120,27 @@ def attach(run: _Run) -> None:
     """Follow a run to its end, whoever submitted it and whenever; leaving it does not stop it."""
     logs(run, None, follow=True)
     status(run)
+
+
+def fetch(run: _Run) -> None:
+    """Bring what a run has come to from the cluster: leaderboard, pictures, journal, winner."""
+    from raygen.launch.launchers import LAUNCHERS
+    from raygen.launch.ticket import read_ticket
+    from raygen.runs.paths import RunPaths
+
+    ticket = read_ticket(run)
+    bring = LAUNCHERS[ticket.kind].fetch
+    if bring is None:
+        raise RunError(
+            f"a run on {ticket.kind} given",
+            where=str(run),
+            must="only the files of runs on Ray clusters are fetched",
+            remedy=f"type ls {run}" if ticket.kind == "slurm" else "copy them from the claim",
+        )
+    written = bring(ticket, RunPaths(run))
+    typer.echo(f"fetched: {len(written)} files into {run}; type raygen show {run}")
+    if ticket.output and Path(ticket.output) in written:
+        typer.echo(f"written: {ticket.output}")
 
 
 def _order(plan: Plan, config: Path, overrides: list[str]) -> Order:
@@ -131,24 +156,56 @@ def _order(plan: Plan, config: Path, overrides: list[str]) -> Order:
         run=plan.paths.folder.resolve(),
         output=Path(plan.experiment.output).resolve(),
         log=plan.paths.job_log.resolve(),
+        wants=_wants(plan),
     )
+
+
+def _wants(plan: Plan) -> str:
+    resources = plan.experiment.resources
+    each = f"{resources.cpus} CPUs and {resources.gpus:g} GPUs"
+    if resources.grouped:
+        return f"a trial wants {resources.workers[0]} workers, each of {each}"
+    return f"a trial wants {each}"
+
+
+def _folder_there(below: str, plan: Plan, run_dir: str | None) -> Path:
+    """The folder of a run on a cluster that has files of its own.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if run_dir is not None and not run_dir.startswith("/"):
+        raise ConfigError(
+            f"{run_dir!r} given",
+            where="--run-dir",
+            must="it must be a full path on the cluster, in a folder that all its nodes share",
+            remedy=f"for example {below}/{plan.experiment.name}",
+        )
+    return Path(run_dir or f"{below}/{plan.experiment.name}")
 
 
 def _state_of(ticket: Ticket) -> JobState:
     from raygen.launch.launchers import LAUNCHERS
 
-    return LAUNCHERS[ticket.kind].state_of(ticket.job)
+    return LAUNCHERS[ticket.kind].state_of(ticket)
 
 
-def _refuse_second(plan: Plan) -> None:
-    """Refuse a run that is on the cluster already.
+def _refuse_second(plan: Plan, *, is_there: bool) -> None:
+    """Refuse a run that is on the cluster already, or whose folder is that of a run from here.
 
     Raises:
-        RunError: It is.
+        RunError: So it is.
     """
     from raygen.launch.ticket import read_ticket
 
     if not plan.paths.ticket.exists():
+        if is_there and plan.paths.journal.exists():
+            raise RunError(
+                "it holds a run that was begun here",
+                where=str(plan.paths.folder),
+                must="what is fetched from the cluster goes there",
+                remedy="type --set name=OTHER",
+            )
         return
     ticket = read_ticket(plan.paths.folder)
     if not _state_of(ticket).is_over:
@@ -156,7 +213,8 @@ def _refuse_second(plan: Plan) -> None:
             f"job {ticket.job} is at it",
             where=str(plan.paths.folder),
             must="a run must be on the cluster once",
-            remedy=f"type raygen stop {plan.paths.folder}, or --run-dir OTHER",
+            remedy=f"type raygen stop {plan.paths.folder}, or "
+            + ("--set name=OTHER" if is_there else "--run-dir OTHER"),
         )
 
 
@@ -179,21 +237,6 @@ def _progress(run: Path) -> str:
     if history.test:
         parts.append("done")
     return ", ".join(parts)
-
-
-def _texts(log: Path, ticket: Ticket | None) -> Iterator[str]:
-    """What a file holds, and, with a ticket, what it gets until the job is over."""
-    place = 0
-    while True:
-        over = ticket is None or _state_of(ticket).is_over
-        if log.exists():
-            with log.open(encoding="utf-8", errors="replace") as file:
-                file.seek(place)
-                yield file.read()
-                place = file.tell()
-        if over:
-            return
-        time.sleep(_PAUSE_S)
 
 
 def _note(line: str) -> None:

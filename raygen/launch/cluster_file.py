@@ -13,6 +13,7 @@ from raygen.config.refusal import refusal
 from raygen.config.schema import AtLeastOne, Duration, Number, Resources, Section, Text
 from raygen.config.words import listed
 from raygen.errors import ConfigError, EnvironmentProblem
+from raygen.launch.ray_cluster import RayCluster, cluster_at, cluster_of
 
 Lines = Annotated[tuple[Text, ...], Field(strict=False)]
 Options = dict[str, Text | int]
@@ -77,7 +78,7 @@ class KubeRay(Section):
     """What runs RayGen in the image."""
 
 
-Cluster = Slurm | KubeRay
+Cluster = Slurm | KubeRay | RayCluster
 
 
 class ClusterFile(Section):
@@ -90,27 +91,23 @@ class ClusterFile(Section):
 
 
 def read_cluster(path: str | Path) -> tuple[str, Cluster, Origin]:
-    """Read a cluster file: its kind, what it says, and where.
+    """Read a cluster file, or the address of a Ray cluster: its kind, what it says, and where.
 
     Raises:
         ConfigError: It is not there, or says something that cannot be.
     """
+    if "://" in str(path):
+        return "ray", cluster_at(str(path)), Origin("--cluster")
     values, origin = read_document(path)
     if "provider" in values:
-        raise ConfigError(
-            "a file of Ray's cluster launcher given",
-            where=origin.where("provider"),
-            must="raygen submit does not start such a cluster yet",
-            remedy=f"type ray up {path}, then "
-            f"ray submit {path} scripts/search.py -- generate --config CONFIG",
-        )
+        return "ray", cluster_of(values, origin), origin
     kinds = [kind for kind in ClusterFile.model_fields if kind in values]
     if len(kinds) != 1:
         raise ConfigError(
             f"sections {listed(kinds)} given" if kinds else "no kind of cluster given",
             where=origin.file,
             must=f"there must be one section, {' or '.join(ClusterFile.model_fields)}",
-            remedy="see cluster/; on a Ray cluster type RAY_ADDRESS=... raygen generate",
+            remedy="see cluster/; a file of ray up has `provider`, a Ray cluster an address",
         )
     try:
         found = getattr(ClusterFile.model_validate(values), kinds[0])
@@ -132,6 +129,8 @@ def check_fits(cluster: Cluster, resources: Resources, *, where: str) -> None:
     Raises:
         EnvironmentProblem: They never fit.
     """
+    if isinstance(cluster, RayCluster):  # its nodes are asked when the run begins
+        return
     nodes = getattr(cluster, "most_nodes", None) or cluster.nodes
     per_node = cluster.cpus_per_node // resources.cpus
     if resources.gpus:

@@ -17,6 +17,8 @@ class JobState:
     """Why it waits or has failed, and what would change that."""
     is_over: bool = False
     """Whether nothing more will come."""
+    said: str = ""
+    """The last line of what it has printed, where its folder is not here."""
 
     def told(self) -> str:
         """For the user."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import yaml
 
-from raygen.errors import EnvironmentProblem
+from raygen.errors import EnvironmentProblem, RunError
 from raygen.launch.commands import run_command
 from raygen.launch.job_state import JobState
+from raygen.launch.local_log import log_of
+from raygen.launch.ticket import Ticket
+from raygen.runs.paths import RunPaths
 
 _OVER = ("Complete", "Failed")
 _WAITS = ("", "New", "Initializing", "Waiting")
@@ -49,10 +53,20 @@ def stop(job: str) -> None:
     _kubectl(job, "delete", "rayjob", "{name}")
 
 
-def logs_command(job: str) -> str:
-    """What to type for what a job prints: its submitter is a job of the same name."""
-    namespace, _, name = job.partition("/")
-    return f"type kubectl --namespace={namespace} logs --follow --selector=job-name={name}"
+def logs(ticket: Ticket, paths: RunPaths, trial: str | None, follow: bool) -> Iterator[str]:
+    """Say what to type for what a job prints: its submitter is a job of the same name.
+
+    Raises:
+        RunError: Always; what it prints does not lie here.
+    """
+    log_of(paths, trial)
+    namespace, _, name = ticket.job.partition("/")
+    raise RunError(
+        "its folder is on the cluster (kuberay)",
+        where=str(paths.folder),
+        must="what it prints must lie here to be shown",
+        remedy=f"type kubectl --namespace={namespace} logs --follow --selector=job-name={name}",
+    )
 
 
 def _why(job: str) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from raygen.launch import kubectl, slurm_queue
+from raygen.launch import kubectl, ray_job, slurm_queue
 from raygen.launch.job_state import JobState
 from raygen.launch.kuberay import manifests
+from raygen.launch.local_log import Logs, local_logs
 from raygen.launch.order import Order
 from raygen.launch.slurm import batch_script
+from raygen.launch.ticket import Ticket
+from raygen.runs.paths import RunPaths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,28 +22,44 @@ class Launcher:
     """One row."""
 
     render: Callable[[Any, Order], str]
-    """The text that the cluster takes, of its section in a cluster file and an order."""
-    submit: Callable[[str], str]
-    """Hands the text over; gives what the cluster calls the job."""
-    state_of: Callable[[str], JobState]
-    stop: Callable[[str], None]
-    logs_elsewhere: Callable[[str], str] = lambda job: ""
-    """What to type for what a job prints; nothing where the folder of its run lies here."""
+    """What is done, as text, of a cluster and an order; where it can be, what the cluster takes."""
+    submit: Callable[[Any, Order, str, RunPaths], str]
+    """Hands the order and its text over; gives what the cluster calls the job."""
+    state_of: Callable[[Ticket], JobState]
+    stop: Callable[[Ticket], None]
+    logs: Logs
+    settle: Callable[[Ticket], None] = lambda ticket: None
+    """Waits until a job has begun; raises what it says if it cannot."""
+    fetch: Callable[[Ticket, RunPaths], list[Path]] | None = None
+    """Brings the files of a run here; None where they are here, or cannot be brought."""
+    runs_below: str | None = None
+    """Folder of all runs on the cluster; None where a run has the same folder there as here."""
 
 
 LAUNCHERS: Mapping[str, Launcher] = {
     "slurm": Launcher(
         render=batch_script,
-        submit=slurm_queue.submit,
-        state_of=slurm_queue.state_of,
-        stop=slurm_queue.stop,
+        submit=lambda cluster, order, text, paths: slurm_queue.submit(text),
+        state_of=lambda ticket: slurm_queue.state_of(ticket.job),
+        stop=lambda ticket: slurm_queue.stop(ticket.job),
+        logs=local_logs(lambda ticket: slurm_queue.state_of(ticket.job)),
     ),
     "kuberay": Launcher(
         render=manifests,
-        submit=kubectl.submit,
-        state_of=kubectl.state_of,
-        stop=kubectl.stop,
-        logs_elsewhere=kubectl.logs_command,
+        submit=lambda cluster, order, text, paths: kubectl.submit(text),
+        state_of=lambda ticket: kubectl.state_of(ticket.job),
+        stop=lambda ticket: kubectl.stop(ticket.job),
+        logs=kubectl.logs,
+    ),
+    "ray": Launcher(
+        render=ray_job.description,
+        submit=ray_job.submit,
+        settle=ray_job.settle,
+        state_of=ray_job.state_of,
+        stop=ray_job.stop,
+        logs=ray_job.logs,
+        fetch=ray_job.fetch,
+        runs_below="/shared/runs",
     ),
 }
-"""By the name of its section in a cluster file."""
+"""By the name of its section in a cluster file; ``ray`` for the files of ``ray up``."""

@@ -27,6 +27,8 @@ class Order:
     """File for the winner, by its full path."""
     log: Path
     """For what the job prints, by its full path."""
+    wants: str = ""
+    """What a trial needs, in words."""
 
     def command(self, python: str, config: str, run: str, output: str) -> list[str]:
         """The words that run it, with the paths that it has on the cluster."""

@@ -20,6 +20,12 @@ class Ticket:
     """What the cluster calls it."""
     submitted: float
     """Seconds since 1970."""
+    cluster: str = ""
+    """Path of the cluster file, or its address."""
+    run: str = ""
+    """Folder of the run on the cluster, where it is not this one."""
+    output: str = ""
+    """Where the winner goes when it is fetched."""
 
 
 def write_ticket(paths: RunPaths, ticket: Ticket) -> None:

@@ -130,6 +130,16 @@ class RunPaths:
         return self.folder / "launch" / "log.txt"
 
     @property
+    def job_code(self) -> Path:
+        """On a cluster, what was shipped: the folder of the config."""
+        return self.folder / "launch" / "code"
+
+    @property
+    def up_log(self) -> Path:
+        """What ``ray up`` printed."""
+        return self.folder / "launch" / "up.txt"
+
+    @property
     def tune(self) -> Path:
         """Scratch space of Ray Tune; nothing is ever read back from it."""
         return self.folder / ".tune"

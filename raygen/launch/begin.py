@@ -1,0 +1,153 @@
+"""Begins a run on a Ray cluster: are the nodes there, and do all see the run's folder?
+
+``python -m raygen.launch.begin NODES RUN generate --config config.yaml ...``, as a job of Ray's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from raygen import __version__
+from raygen.errors import EnvironmentProblem, RaygenError, RunError
+from raygen.runs.paths import RunPaths
+
+BEGUN = "begun:"
+"""Opens the line after which nothing about the cluster can be wrong any more."""
+_NODES_S = 600.0
+_LATE_S = 5.0
+"""How long a file may take to be seen through a network file system."""
+
+
+def begin(nodes: int, run: Path) -> str:
+    """Wait for the nodes, check the folder on each, and put what was shipped into it.
+
+    Args:
+        nodes: That there must be.
+        run: Folder of the run.
+
+    Returns:
+        What was found, for the log.
+
+    Raises:
+        RaygenError: Something is not as it must be.
+    """
+    code = RunPaths(run).job_code
+    mark = RunPaths(run).ticket.with_name(f"seen-{uuid.uuid4().hex}")
+    try:
+        code.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    except OSError as error:
+        raise RunError(
+            f"cannot be written on the cluster: {error.strerror}",
+            where=str(run),
+            remedy="give --run-dir below a folder that all its nodes share",
+        ) from None
+    try:
+        alive = _check_nodes(nodes, mark)
+    finally:
+        mark.unlink(missing_ok=True)
+    shutil.copytree(".", code, dirs_exist_ok=True)
+    seen = f"all {alive} nodes see" if alive > 1 else "its node sees"
+    return f"{BEGUN} {seen} {run}"
+
+
+def _check_nodes(nodes: int, mark: Path) -> int:
+    import ray
+
+    ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+    try:
+        alive = _wait_for(ray, nodes)
+        _check_folder(ray, alive, mark)
+    finally:
+        ray.shutdown()
+    return len(alive)
+
+
+def _wait_for(ray: Any, nodes: int) -> list[dict[str, Any]]:
+    until, told = time.monotonic() + _NODES_S, 0.0
+    while True:
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        if len(alive) >= nodes:
+            return alive
+        if time.monotonic() > until:
+            raise EnvironmentProblem(
+                f"{len(alive)} of {nodes} nodes are there after {_NODES_S:g} s",
+                must="a node must have the Ray and the Python of the head, and its token",
+                remedy="look with ray monitor FILE, or lower min_workers there",
+            )
+        if time.monotonic() - told > 30:
+            told = time.monotonic()
+            print(f"waiting for nodes: {len(alive)} of {nodes} are there", flush=True)
+        time.sleep(0.5)
+
+
+def _check_folder(ray: Any, alive: list[dict[str, Any]], mark: Path) -> None:
+    """Refuse a folder that is not one for all nodes.
+
+    Raises:
+        RunError: A node does not see it, or may not write it.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    asked = {
+        node["NodeManagerAddress"]: ray.remote(look)
+        .options(
+            num_cpus=0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
+        )
+        .remote(str(mark))
+        for node in alive
+    }
+    for address, answer in asked.items():
+        try:
+            seen, writable, version = ray.get(answer)
+        except ray.exceptions.RayError as error:
+            raise EnvironmentProblem(
+                f"node {address} runs nothing: {str(error).strip().splitlines()[-1]}",
+                must=f"RayGen {__version__} must be there, as on the head",
+                remedy="type ray up again",
+            ) from None
+        if version != __version__:
+            raise EnvironmentProblem(
+                f"node {address} has RayGen {version}, the head {__version__}",
+                must="all nodes must have the same",
+                remedy="type ray up again",
+            )
+        if not seen or not writable:
+            raise RunError(
+                f"node {address} {'may not write it' if seen else 'does not see it'}",
+                where=str(mark.parents[1]),
+                must="all nodes must share the folder of a run",
+                remedy="give --run-dir below a folder that all of them mount",
+            )
+
+
+def look(mark: str) -> tuple[bool, bool, str]:
+    """On a node: is the file seen, may its folder be written, and which RayGen is there?"""
+    from raygen import __version__  # that of the node
+
+    until = time.monotonic() + _LATE_S
+    while not Path(mark).exists() and time.monotonic() < until:
+        time.sleep(0.2)
+    return Path(mark).exists(), os.access(Path(mark).parent, os.W_OK), __version__
+
+
+def main() -> None:
+    """Begin, and become the run."""
+    nodes, run, *words = sys.argv[1:]
+    try:
+        print(begin(int(nodes), Path(run)), flush=True)
+    except RaygenError as error:
+        sys.exit(f"Error: {error}")
+    os.chdir(RunPaths(Path(run)).job_code)
+    os.execv(sys.executable, [sys.executable, "-m", "raygen", *words])
+
+
+if __name__ == "__main__":
+    main()

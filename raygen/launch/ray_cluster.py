@@ -1,0 +1,191 @@
+"""Which Ray cluster is meant: that of a file of ``ray up``, or one that is there already?"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from raygen.config.origin import Origin
+from raygen.config.words import did_you_mean, listed, show
+from raygen.errors import ConfigError, EnvironmentProblem
+from raygen.launch.ssh import Ssh
+
+JOB_PORT = 8265
+"""Of Ray's dashboard, which serves jobs."""
+_TOKEN = ".ray/auth_token"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayCluster:
+    """How one gets to its job server."""
+
+    name: str
+    """The file, by its full path, or the address."""
+    address: str = ""
+    """Of the job server, where it is reached without ssh."""
+    provider: str = ""
+    """Who gives its machines: local, aws, ...; empty where only the address is known."""
+    ssh: Ssh | None = None
+    """The way to the head; its host is empty until a cloud has said it."""
+    port: int = JOB_PORT
+    """Of the job server on the head's loopback."""
+    token: str = ""
+    """Path of the file with the cluster's token; empty where Ray's own places are looked at."""
+    nodes: int = 1
+    """Nodes that there are at first, the head included."""
+
+
+def cluster_at(address: str) -> RayCluster:
+    """A cluster that is there already.
+
+    Raises:
+        ConfigError: The address is none of a job server.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https", "ray") or not parts.hostname:
+        raise ConfigError(
+            f"{address!r} given",
+            where="--cluster",
+            must="it must be a file, ray://HOST:PORT, or http://HOST:8265",
+        )
+    if parts.username or parts.password or parts.query:
+        raise ConfigError(
+            "more than an address given",
+            where="--cluster",
+            must="who may use the cluster is known by its token, in no address",
+            remedy="put the token into ~/.ray/auth_token",
+        )
+    return RayCluster(name=address, address=address.rstrip("/"))
+
+
+def cluster_of(values: Mapping[str, Any], origin: Origin) -> RayCluster:
+    """What a file of Ray's cluster launcher says, as far as RayGen must know it.
+
+    Args:
+        values: What it holds.
+        origin: Where that stands.
+
+    Raises:
+        ConfigError: It says something that Ray does not take, or holds no token.
+    """
+    _check_schema(values, origin)
+    provider, auth = values["provider"], values.get("auth", {})
+    workers = provider.get("worker_ips", [])
+    types = values.get("available_node_types", {})
+    least = sum(each.get("min_workers", 0) for each in types.values())
+    if provider["type"] == "local":
+        least = values.get("min_workers", len(workers))
+    starts = " ".join(values.get("head_start_ray_commands", ()))
+    port = re.search(r"--dashboard-port[= ](\d+)", starts)
+    key = auth.get("ssh_private_key")
+    return RayCluster(
+        name=str(Path(origin.file).resolve()),
+        provider=provider["type"],
+        ssh=Ssh(
+            host=provider.get("head_ip", ""),
+            user=auth["ssh_user"],
+            key=None if key is None else _file(key, origin.where("auth.ssh_private_key")),
+            proxy=auth.get("ssh_proxy_command"),
+            where=origin.where("provider"),
+        ),
+        port=int(port[1]) if port else JOB_PORT,
+        token=_token_of(values, origin),
+        nodes=1 + least,
+    )
+
+
+def read_token(cluster: RayCluster) -> str:
+    """The token that the cluster asks for; empty if none is known.
+
+    Raises:
+        EnvironmentProblem: Its file cannot be read.
+    """
+    if os.environ.get("RAY_AUTH_MODE") == "disabled":
+        return ""
+    if not cluster.token and (given := os.environ.get("RAY_AUTH_TOKEN")):
+        return given.strip()
+    named = cluster.token or os.environ.get("RAY_AUTH_TOKEN_PATH", "")
+    path = Path(named).expanduser() if named else Path.home() / _TOKEN
+    if not named and not path.exists():
+        return ""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", None) or "no token"
+        raise EnvironmentProblem(
+            told,
+            where=str(path),
+            must="it must hold the token of the cluster",
+            remedy="type ray get-auth-token --generate && chmod 600 ~/.ray/auth_token",
+        ) from None
+
+
+def _check_schema(values: Mapping[str, Any], origin: Origin) -> None:
+    import jsonschema  # Ray needs it, too
+
+    spec = find_spec("ray")
+    assert spec is not None
+    assert spec.origin is not None
+    path = Path(spec.origin).parent / "autoscaler" / "ray-schema.json"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    known = schema["properties"]
+    for key in values:
+        if key not in known and key not in _OLD:
+            raise ConfigError(
+                "unknown key",
+                where=origin.where(key),
+                must=f"it must be one of {listed(known)}",
+                remedy=did_you_mean(key, known),
+            )
+    kept = {key: value for key, value in values.items() if key in known}
+    found = jsonschema.Draft7Validator(schema).iter_errors(kept)
+    for error in sorted(found, key=lambda each: len(each.path), reverse=True):
+        if error.validator == "required" and not error.path:
+            continue  # Ray fills in what is not there
+        path_told = "".join(
+            f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path
+        ).lstrip(".")
+        raise ConfigError(error.message[:200], where=origin.where(path_told))
+    for section, key in (("provider", "type"), ("auth", "ssh_user")):
+        if key not in (values.get(section) or {}):
+            raise ConfigError(
+                "missing", where=origin.where(f"{section}.{key}"), must="see cluster/"
+            )
+    if values["provider"]["type"] == "local" and not values["provider"].get("head_ip"):
+        raise ConfigError(
+            "missing", where=origin.where("provider.head_ip"), must="see cluster/onprem.yaml"
+        )
+
+
+_OLD = ("min_workers",)
+"""Keys that Ray still takes of machines of one's own, and then rewrites."""
+
+
+def _token_of(values: Mapping[str, Any], origin: Origin) -> str:
+    """The file here that becomes the token of all nodes."""
+    for there, here in (values.get("file_mounts") or {}).items():
+        if there.endswith(_TOKEN):
+            return str(here)
+    if os.environ.get("RAY_AUTH_MODE") == "disabled":
+        return ""
+    raise ConfigError(
+        "no token given",
+        where=origin.where("file_mounts"),
+        must="who reaches a cluster without a token can run anything on it",
+        remedy=f'write "~/{_TOKEN}": "~/{_TOKEN}" as cluster/onprem.yaml does; '
+        "RAY_AUTH_MODE=disabled does without",
+    )
+
+
+def _file(path: str, where: str) -> str:
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise ConfigError(f"{show(path)} given", where=where, must="there must be such a file")
+    return str(found)

@@ -1,0 +1,264 @@
+"""How does a run become a job of a Ray cluster, and how does one hear of it?"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import shutil
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from raygen import __version__
+from raygen.errors import EnvironmentProblem, RunError
+from raygen.launch.begin import BEGUN
+from raygen.launch.bundle import bundle_of
+from raygen.launch.cluster_file import read_cluster
+from raygen.launch.job_server import NotUp, job_server, start, up_command, with_host
+from raygen.launch.job_state import JobState
+from raygen.launch.order import Order
+from raygen.launch.ray_cluster import RayCluster
+from raygen.launch.ticket import Ticket
+from raygen.runs.paths import RunPaths
+
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # how long a job that is told to stop may take to keep what is done
+    "RAY_JOB_STOP_WAIT_TIME_S": "120",
+}
+_BEGINS_S = 90.0
+_PAUSE_S = 1.0
+_AGAIN_S = 5.0
+_SCRATCH = ("checkpoint-*", "milestone-*", "move-*", "./launch", "./.tune", "./.lock")
+"""What is of use on the cluster only."""
+
+
+def job_prefix(order: Order) -> str:
+    """What the jobs of a run are called, but for their number; of the run's name and folder."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", order.name).strip("-")[:40]
+    return f"raygen-{plain}-{hashlib.sha256(str(order.run).encode()).hexdigest()[:6]}-"
+
+
+def entrypoint(cluster: RayCluster, order: Order) -> list[str]:
+    """The words that the head runs, in a folder with what was shipped."""
+    run = str(order.run)
+    python, _, _, *words = order.command("python", order.config.name, run, f"{run}/model.py")
+    return [python, "job_start.py", __version__, str(cluster.nodes), run, *words]
+
+
+def description(cluster: RayCluster, order: Order) -> str:
+    """All that would be done, in words and commands."""
+    lines = []
+    if cluster.ssh is not None:
+        variables, words = up_command(cluster)
+        told = [*(f"{name}={value}" for name, value in variables.items()), "ray", *words]
+        tunnel = cluster.ssh.words("-L", f"127.0.0.1:PORT:127.0.0.1:{cluster.port}")
+        lines += ["# if no job server answers on the head:", shlex.join(told)]
+        lines += ["# its job server, through:", shlex.join([*tunnel, "cat"])]
+    else:
+        lines += [f"# its job server: {cluster.address}"]
+    lines += [f"# shipped from {order.config.parent}: {bundle_of(order.config.parent).told()}"]
+    lines += [f"# wanted: {order.wants}; nodes at first: {cluster.nodes}"] if order.wants else []
+    lines += [f"# the run, on the cluster: {order.run}", f"# the job {job_prefix(order)}N:"]
+    lines += [shlex.join(entrypoint(cluster, order))]
+    return "\n".join(lines) + "\n"
+
+
+def submit(cluster: RayCluster, order: Order, text: str, paths: RunPaths) -> str:
+    """Start the cluster if it is not up, ship the folder, and hand the job over.
+
+    Raises:
+        RunError: The run is on the cluster already, or more than the job server takes.
+        EnvironmentProblem: The cluster is not reached, or does not start.
+    """
+    packed = bundle_of(order.config.parent).packed()
+    try:
+        return _submit(cluster, order, packed)
+    except NotUp:
+        if cluster.ssh is None:
+            raise
+    print(f"starting it by ray up; what that says goes to {paths.up_log}", file=sys.stderr)
+    start(cluster, paths.up_log)
+    return _submit(cluster, order, packed)
+
+
+def settle(ticket: Ticket) -> None:
+    """Wait until a job has begun, or has said why it cannot.
+
+    Raises:
+        EnvironmentProblem: It cannot.
+    """
+    until = time.monotonic() + _BEGINS_S
+    with job_server(_cluster(ticket)) as client:
+        while time.monotonic() < until:
+            status = client.get_job_status(ticket.job)
+            log = client.get_job_logs(ticket.job)
+            if BEGUN in log:
+                return
+            if status.is_terminal():
+                raise EnvironmentProblem(
+                    _reason(log) or client.get_job_info(ticket.job).message or "no reason given",
+                    where=f"job {ticket.job}",
+                )
+            time.sleep(_PAUSE_S / 2)
+
+
+def state_of(ticket: Ticket) -> JobState:
+    """What the job server says of a job, and the last that the job has said."""
+    with job_server(_cluster(ticket)) as client:
+        return _state(client, ticket.job, with_said=True)
+
+
+def stop(ticket: Ticket) -> None:
+    """Tell a job to keep what is done and end."""
+    with job_server(_cluster(ticket)) as client:
+        client.stop_job(ticket.job)
+
+
+def logs(ticket: Ticket, paths: RunPaths, trial: str | None, follow: bool) -> Iterator[str]:
+    """What a job, or a trial, has said, and what it goes on to say.
+
+    When the connection breaks, as it does when a laptop sleeps, it is made anew.
+
+    Raises:
+        RunError: There is no such trial.
+    """
+    if trial is not None:
+        yield from _trial_log(ticket, trial)
+        return
+    place, began = 0, False
+    while True:
+        try:
+            with job_server(_cluster(ticket)) as client:
+                while True:
+                    over = _state(client, ticket.job).is_over
+                    text = client.get_job_logs(ticket.job)
+                    yield text[place:]
+                    place, began = max(place, len(text)), True
+                    if over or not follow:
+                        return
+                    time.sleep(_PAUSE_S)
+        except EnvironmentProblem:
+            if not began or not follow:
+                raise
+        time.sleep(_AGAIN_S)
+
+
+def fetch(ticket: Ticket, paths: RunPaths) -> list[Path]:
+    """Bring the run's files here, all but checkpoints; the winner to where the config wants it.
+
+    Returns:
+        What was written.
+
+    Raises:
+        RunError: The folder is not there yet.
+    """
+    cluster = _cluster(ticket)
+    words = ["tar", "-C", ticket.run, *(f"--exclude={each}" for each in _SCRATCH), "-czf", "-", "."]
+    with tempfile.TemporaryDirectory(dir=paths.ticket.parent) as scratch:
+        with (Path(scratch) / "run.tar.gz").open("w+b") as file:
+            _ssh(cluster, ticket).run(words, file, may_change=True)
+            file.seek(0)
+            with tarfile.open(fileobj=file, mode="r:gz") as pack:
+                pack.extractall(Path(scratch) / "run", filter="data")
+        written = list(_moved(Path(scratch) / "run", paths.folder))
+    winner = paths.folder / "model.py"
+    if winner in written and ticket.output:
+        shutil.copyfile(winner, ticket.output)
+        written.append(Path(ticket.output))
+    return written
+
+
+def _submit(cluster: RayCluster, order: Order, packed: bytes) -> str:
+    prefix = job_prefix(order)
+    with job_server(cluster) as client, tempfile.TemporaryDirectory() as scratch:
+        known = [job for job in client.list_jobs() if (job.submission_id or "").startswith(prefix)]
+        for job in known:
+            if not job.status.is_terminal():
+                raise RunError(
+                    f"job {job.submission_id} is at it",
+                    where=str(order.run),
+                    must="a run must be on the cluster once",
+                    remedy="type raygen stop RUN where it was submitted, or --set name=OTHER",
+                )
+        numbers = [int(job.submission_id.removeprefix(prefix)) for job in known]
+        pack = Path(scratch) / "code.zip"
+        pack.write_bytes(packed)
+        return str(
+            client.submit_job(
+                entrypoint=shlex.join(entrypoint(cluster, order)),
+                submission_id=f"{prefix}{max(numbers, default=0) + 1}",
+                runtime_env={"working_dir": str(pack), "env_vars": _SETTINGS},
+            )
+        )
+
+
+def _state(client: Any, job: str, *, with_said: bool = False) -> JobState:
+    try:
+        info = client.get_job_info(job)
+    except RuntimeError as error:
+        if "does not exist" not in str(error):
+            raise
+        return JobState("gone", why="the cluster was started anew since", is_over=True)
+    word, log = str(info.status).lower(), ""
+    if with_said and word != "pending":
+        log = client.get_job_logs(job)
+    why = _reason(log) if word == "failed" else ""
+    said = [line for line in log.splitlines() if line.strip()][-1:] if not why else []
+    return JobState(
+        "waiting" if word == "pending" else word,
+        waits=word == "pending",
+        why=(info.message or "") if word == "pending" else why,
+        is_over=info.status.is_terminal(),
+        said="".join(said),
+    )
+
+
+def _reason(log: str) -> str:
+    """The line that says why a job has failed: that of our own, or the last."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    own = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    return " ".join((own or lines)[-1:])[:500]
+
+
+def _trial_log(ticket: Ticket, trial: str) -> Iterator[str]:
+    if not re.fullmatch(r"[\w-]+", trial):
+        raise RunError(f"{trial!r} given", must="a trial is named by its number, such as 00003")
+    with tempfile.TemporaryFile() as file:
+        path = f"{ticket.run}/trials/{trial}/log.txt"
+        _ssh(_cluster(ticket), ticket).run(["cat", path], file)
+        file.seek(0)
+        yield file.read().decode(errors="replace")
+
+
+def _ssh(cluster: RayCluster, ticket: Ticket) -> Any:
+    if cluster.ssh is None:
+        raise RunError(
+            f"its folder is on the cluster, {ticket.run}",
+            where=cluster.name,
+            must="files are brought by ssh, and no way there is known",
+            remedy="submit it with the file of the cluster, or copy the folder yourself",
+        )
+    return with_host(cluster)
+
+
+def _cluster(ticket: Ticket) -> RayCluster:
+    _, cluster, _ = read_cluster(ticket.cluster)
+    assert isinstance(cluster, RayCluster), "the ticket is of a Ray cluster"
+    return cluster
+
+
+def _moved(source: Path, target: Path) -> Iterator[Path]:
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(IsADirectoryError):
+                path.replace(place)
+                yield place
