@@ -136,7 +136,9 @@ def told(where: str) -> Iterator[None]:
     except AuthenticationError as error:
         missing = "Authentication required" in str(error)
         raise EnvironmentProblem(
-            "a token is asked for, and none is known here" if missing else "another token is asked",
+            "it asks for a token, and none is known here"
+            if missing
+            else "it asks for another token",
             where=where,
             must="the token must be the cluster's",
             remedy="put it into ~/.ray/auth_token, or name its file in file_mounts",
@@ -166,7 +168,7 @@ def _client(address: str, token: str) -> Any:
 def _check_listens(address: str) -> None:
     """Refuse an address where nobody is, in seconds and not in minutes."""
     parts = urlsplit(address)
-    port = parts.port or {"https": 443, "http": 80, "ray": 10001}[parts.scheme]
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
     try:
         socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_S).close()
     except OSError as error:

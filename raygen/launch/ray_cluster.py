@@ -62,6 +62,9 @@ def cluster_at(address: str) -> RayCluster:
             must="who may use the cluster is known by its token, in no address",
             remedy="put the token into ~/.ray/auth_token",
         )
+    if parts.scheme == "ray":  # the port is that of Ray Client, which has no jobs
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        return RayCluster(name=address, address=f"http://{host}:{JOB_PORT}")
     return RayCluster(name=address, address=address.rstrip("/"))
 
 

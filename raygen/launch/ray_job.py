@@ -35,6 +35,8 @@ _SETTINGS = {
 _BEGINS_S = 90.0
 _PAUSE_S = 1.0
 _AGAIN_S = 5.0
+_MOST_FAILURES = 3
+"""Times that a head may be reached and have no job server before it is believed to be down."""
 _SCRATCH = ("checkpoint-*", "milestone-*", "move-*", "./launch", "./.tune", "./.lock")
 """What is of use on the cluster only."""
 
@@ -129,24 +131,28 @@ def logs(ticket: Ticket, paths: RunPaths, trial: str | None, follow: bool) -> It
     Raises:
         RunError: There is no such trial.
     """
-    if trial is not None:
-        yield from _trial_log(ticket, trial)
-        return
-    place, began = 0, False
+    place, failures = 0, 0
+    began = False
     while True:
         try:
             with job_server(_cluster(ticket)) as client:
                 while True:
-                    over = _state(client, ticket.job).is_over
-                    text = client.get_job_logs(ticket.job)
-                    yield text[place:]
-                    place, began = max(place, len(text)), True
-                    if over or not follow:
+                    over = not follow or _state(client, ticket.job).is_over
+                    if trial is None:
+                        text = client.get_job_logs(ticket.job)[place:]
+                    else:
+                        text = _trial_log(ticket, trial, place)
+                    yield text
+                    place, failures, began = place + len(text), 0, True
+                    if over:
                         return
                     time.sleep(_PAUSE_S)
-        except EnvironmentProblem:
-            if not began or not follow:
+        except EnvironmentProblem as error:
+            failures += 1
+            if not began or (isinstance(error, NotUp) and failures > _MOST_FAILURES):
                 raise
+            if failures == 1:
+                print(f"{error.problem}; trying again until it is back", file=sys.stderr)
         time.sleep(_AGAIN_S)
 
 
@@ -227,14 +233,14 @@ def _reason(log: str) -> str:
     return " ".join((own or lines)[-1:])[:500]
 
 
-def _trial_log(ticket: Ticket, trial: str) -> Iterator[str]:
+def _trial_log(ticket: Ticket, trial: str, place: int) -> str:
     if not re.fullmatch(r"[\w-]+", trial):
         raise RunError(f"{trial!r} given", must="a trial is named by its number, such as 00003")
     with tempfile.TemporaryFile() as file:
         path = f"{ticket.run}/trials/{trial}/log.txt"
         _ssh(_cluster(ticket), ticket).run(["cat", path], file)
         file.seek(0)
-        yield file.read().decode(errors="replace")
+        return file.read().decode(errors="replace")[place:]
 
 
 def _ssh(cluster: RayCluster, ticket: Ticket) -> Any:

@@ -166,7 +166,13 @@ class SmallNetwork:
     def environment(self, **more: str) -> dict[str, str]:
         """Of a command on the laptop: no Ray and no token but what the cluster file names."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        return {**kept, "HOME": "/root", "PYTHONPATH": str(ROOT), **more}
+        return {
+            **kept,
+            "HOME": "/root",
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(self.folder),
+            **more,
+        }
 
     def run(
         self, *words: str, cwd: Path, net: str = "", timeout: float = 300, **more: str

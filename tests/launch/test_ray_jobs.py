@@ -1,0 +1,253 @@
+"""Does a run become a job of a Ray cluster, and is what is wrong there told in one line?"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fake_job_server import FakeJob, FakeJobServer, write_ssh
+
+Raygen = Callable[..., tuple[int, str]]
+SUBMIT = ("submit", "config.yaml", "--cluster", "ray.yaml")
+FILE = """\
+cluster_name: small
+provider: {{type: local, head_ip: 192.0.2.1, worker_ips: [192.0.2.2]}}
+auth: {{ssh_user: ann, ssh_private_key: key, ssh_proxy_command: "nc %h 2222"}}
+file_mounts: {{"~/.ray/auth_token": "token"}}
+head_start_ray_commands: [ray start --head --dashboard-port={port}]
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[FakeJobServer]:
+    """One that is up."""
+    pytest.importorskip("aiohttp", reason="the client needs ray[default]")
+    with FakeJobServer() as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(
+    server: FakeJobServer, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> FakeJobServer:
+    """One that is reached by an ssh of ours, as ray.yaml says."""
+    folder = tmp_path / "bin"
+    folder.mkdir(exist_ok=True)
+    write_ssh(folder, sys.executable)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.9:1")  # of something else; must not matter
+    (place / "ray.yaml").write_text(FILE.format(port=server.port))
+    (place / "key").write_text("")
+    (place / "token").write_text(server.token + "\n")
+    return server
+
+
+def job_of(server: FakeJobServer, number: int = -1) -> tuple[str, FakeJob]:
+    """The last that was submitted."""
+    return list(server.jobs.items())[number]
+
+
+def test_a_run_is_submitted_asked_for_and_stopped(
+    cluster: FakeJobServer, place: Path, raygen: Raygen
+) -> None:
+    """Its folder goes along, a second submission is refused, a later one has a new number."""
+    (place / "notes.txt").write_text("about it")
+    (place / ".gitignore").write_text("*.csv\n")
+    (place / "huge.csv").write_text("1,2")
+
+    code, told = raygen(*SUBMIT, "--set", "search.trials=3")
+    assert code == 0, told
+    name, job = job_of(cluster)
+    assert name.startswith("raygen-digits-")
+    assert name.endswith("-1")
+    assert job.asked["entrypoint"].endswith(
+        "2 /shared/runs/digits generate --config config.yaml --run-dir /shared/runs/digits "
+        "--output /shared/runs/digits/model.py --set search.trials=3"
+    )
+    (pack,) = cluster.packages.values()
+    shipped = set(zipfile.ZipFile(io.BytesIO(pack)).namelist())
+    assert {"config.yaml", "notes.txt", "job_start.py"} < shipped
+    assert "huge.csv" not in shipped
+
+    assert "is at it" in raygen(*SUBMIT)[1]
+    (place / "runs/digits/launch/ticket.json").rename(place / "kept.json")
+    assert f"job {name} is at it" in raygen(*SUBMIT)[1]  # from another laptop
+    (place / "kept.json").rename(place / "runs/digits/launch/ticket.json")
+
+    job.log += "search 1/3 trials\n"
+    assert raygen("status", "runs/digits")[1] == f"job {name}: running\nsearch 1/3 trials\n"
+    assert "begun: all 2 nodes" in raygen("logs", "runs/digits")[1]
+    assert "told to stop" in raygen("stop", "runs/digits")[1]
+    assert "stopped" in raygen("attach", "runs/digits")[1]
+    assert "is over already" in raygen("stop", "runs/digits")[1]
+
+    assert raygen(*SUBMIT)[0] == 0
+    assert job_of(cluster)[0].endswith("-2")
+    cluster.jobs.clear()
+    assert "gone: the cluster was started anew" in raygen("status", "runs/digits")[1]
+
+
+def test_the_head_is_reached_as_the_file_says(
+    cluster: FakeJobServer, place: Path, tmp_path: Path, raygen: Raygen
+) -> None:
+    """User, key and proxy are its own; the token is on no command line and in no ticket."""
+    raygen(*SUBMIT)
+
+    words = (tmp_path / "bin" / "ssh.txt").read_text()
+    for word in ("'ann@192.0.2.1'", "'key'", "'ProxyCommand=nc %h 2222'", "'BatchMode=yes'"):
+        assert word in words
+    assert set(cluster.seen) == {cluster.token}
+    kept = "".join(path.read_text() for path in (place / "runs/digits/launch").iterdir())
+    assert cluster.token not in words + kept
+    assert cluster.token not in json.dumps(job_of(cluster)[1].asked)
+
+
+def test_a_dry_run_starts_nothing(cluster: FakeJobServer, place: Path, raygen: Raygen) -> None:
+    """Commands, what is shipped and what a trial wants are printed; nobody hears of anything."""
+    code, told = raygen(*SUBMIT, "--dry-run")
+
+    assert code == 0
+    assert "RAY_UP_enable_autoscaler_v2=0" in told
+    assert "ray up --yes --no-config-cache" in told
+    assert "# shipped from" in told
+    assert "a trial wants 1 CPUs and 0 GPUs; nodes at first: 2" in told
+    assert "/shared/runs/digits" in told
+    assert (cluster.seen, cluster.jobs) == ([], {})
+    assert not (place / "runs").exists()
+
+
+def test_an_address_needs_no_ssh(
+    cluster: FakeJobServer, place: Path, raygen: Raygen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token is where Ray keeps it; files are not brought, and that is said."""
+    address = f"http://127.0.0.1:{cluster.port}"
+    monkeypatch.setenv("RAY_AUTH_TOKEN", cluster.token)
+
+    assert raygen("submit", "config.yaml", "--cluster", address)[0] == 0
+    assert "running" in raygen("status", "runs/digits")[1]
+    code, told = raygen("fetch", "runs/digits")
+    assert code == 2
+    assert "its folder is on the cluster, /shared/runs/digits" in told
+
+
+def test_what_a_run_came_to_is_fetched(
+    cluster: FakeJobServer, place: Path, tmp_path: Path, raygen: Raygen
+) -> None:
+    """All but checkpoints comes here, the winner to where the config wants it, and trials' logs."""
+    there = tmp_path / "there"
+    (there / "trials" / "00000" / "checkpoint-0").mkdir(parents=True)
+    for name in ("leaderboard.json", "model.py", "trials/00000/checkpoint-0/w", ".lock"):
+        (there / name).write_text(name)
+    (there / "trials/00000/log.txt").write_text("epoch 1\n")
+    raygen(*SUBMIT, "--run-dir", str(there), "--output", "winner.py")
+
+    code, told = raygen("fetch", "runs/digits")
+
+    assert code == 0, told
+    assert (place / "winner.py").read_text() == "model.py"
+    assert (place / "runs/digits/leaderboard.json").exists()
+    assert not list((place / "runs/digits").rglob("checkpoint-*"))
+    assert raygen("logs", "runs/digits", "00000")[1] == "epoch 1\n"
+    assert "No such file" in raygen("logs", "runs/digits", "00009")[1]
+    assert "named by its number" in raygen("logs", "runs/digits", "../x")[1]
+
+
+@pytest.mark.parametrize(
+    ("begins", "told"),
+    [
+        ("Error: /shared/runs/digits: node 192.0.2.2 does not see it\n", "192.0.2.2 does not see"),
+        ("a traceback\nRayError: it broke\n", "RayError: it broke"),
+    ],
+)
+def test_a_job_that_cannot_begin_says_why(
+    cluster: FakeJobServer, place: Path, raygen: Raygen, begins: str, told: str
+) -> None:
+    """Its own line, or else the last, at once; then it may be submitted again."""
+    cluster.begins = begins
+
+    code, line = raygen(*SUBMIT)
+
+    assert code == 2
+    assert told in line
+    assert len(line.strip().splitlines()) == 1
+    assert "failed" in raygen("status", "runs/digits")[1]
+    cluster.begins = "begun: "
+    assert raygen(*SUBMIT)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        ("ann@192.0.2.1: Permission denied (publickey).", "does not let ann in"),
+        ("ssh: connect to host 192.0.2.1 port 22: No route to host", "is not reached"),
+        ("Host key verification failed.", "shows another key than before"),
+    ],
+)
+def test_a_head_that_is_not_reached_is_told(
+    cluster: FakeJobServer, place: Path, tmp_path: Path, raygen: Raygen, refusal: str, told: str
+) -> None:
+    """One line with ssh's own words; nothing is written, and ray up is not tried."""
+    (tmp_path / "bin" / "refusal").write_text(refusal)
+
+    code, line = raygen(*SUBMIT)
+
+    assert code == 2
+    assert told in line
+    assert refusal in line
+    assert len(line.strip().splitlines()) == 1
+    assert not (place / "runs").exists()
+
+
+def test_what_does_not_fit_is_told(cluster: FakeJobServer, place: Path, raygen: Raygen) -> None:
+    """Another token, none, another Ray, a folder that is no path of the cluster."""
+    (place / "token").write_text("other")
+    assert "it asks for another token" in raygen(*SUBMIT)[1]
+    (place / "token").write_text("")
+    assert "it asks for a token, and none is known here" in raygen(*SUBMIT)[1]
+    (place / "token").unlink()
+    assert "token: No such file or directory; it must hold the token" in raygen(*SUBMIT)[1]
+    (place / "token").write_text(cluster.token)
+    cluster.ray = "2.9.3"
+    assert "Ray 2.9.3 runs there; it must be 2.50 or newer" in raygen(*SUBMIT)[1]
+    cluster.ray = "2.60.0"
+    code, told = raygen(*SUBMIT, "--run-dir", "runs/x")
+    assert (code, "it must be a full path on the cluster" in told) == (2, True)
+    assert cluster.jobs == {}
+
+
+def test_a_cluster_that_is_not_up_is_started(
+    cluster: FakeJobServer, place: Path, raygen: Raygen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By ray up, once; when that fails, its last words are told."""
+    from raygen.launch import job_server
+
+    cluster.is_up, asked = False, []
+    text = ["print('it says much'); raise SystemExit('No machine answers')"]
+
+    def ray(*words: str) -> list[str]:
+        asked.append(words)
+        cluster.is_up = "SystemExit" not in text[0]
+        return [sys.executable, "-c", text[0]]
+
+    monkeypatch.setattr(job_server, "_ray", ray)
+    code, told = raygen(*SUBMIT)
+    assert code == 2
+    assert "starting it by ray up" in told
+    assert "ray up fails: No machine answers" in told.splitlines()[-1]
+    assert "it says much" in (place / "runs/digits/launch/up.txt").read_text()
+
+    text[0] = "import os; assert os.environ['RAY_UP_enable_autoscaler_v2'] == '0'"
+    code, told = raygen(*SUBMIT)
+    assert code == 0, told
+    file = str((place / "ray.yaml").resolve())
+    assert asked == [("up", "--yes", "--no-config-cache", file)] * 2
+    assert len(cluster.jobs) == 1
