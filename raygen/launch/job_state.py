@@ -25,3 +25,10 @@ class JobState:
         if self.waits:
             return f"waiting: {self.why or 'the cluster has not said why yet'}"
         return f"{self.word}: {self.why}" if self.why else self.word
+
+
+def reason_in(log: str) -> str:
+    """The line of a log that says why a job has failed: one of our own errors, or the last."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    own = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    return " ".join((own or lines)[-1:])[:500]

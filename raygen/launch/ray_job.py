@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-import shutil
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +17,11 @@ from raygen.errors import EnvironmentProblem, RunError
 from raygen.launch.begin import BEGUN
 from raygen.launch.bundle import bundle_of
 from raygen.launch.cluster_file import read_cluster
-from raygen.launch.job_server import NotUp, job_server, start, up_command, with_host
-from raygen.launch.job_state import JobState
+from raygen.launch.job_server import NotUp, job_server, start, up_command
+from raygen.launch.job_state import JobState, reason_in
 from raygen.launch.order import Order
 from raygen.launch.ray_cluster import RayCluster
+from raygen.launch.ray_files import bring_run, trial_log
 from raygen.launch.ticket import Ticket
 from raygen.runs.paths import RunPaths
 
@@ -37,8 +35,6 @@ _PAUSE_S = 1.0
 _AGAIN_S = 5.0
 _MOST_FAILURES = 3
 """Times that a head may be reached and have no job server before it is believed to be down."""
-_SCRATCH = ("checkpoint-*", "milestone-*", "move-*", "./launch", "./.tune", "./.lock")
-"""What is of use on the cluster only."""
 
 
 def job_prefix(order: Order) -> str:
@@ -105,10 +101,15 @@ def settle(ticket: Ticket) -> None:
                 return
             if status.is_terminal():
                 raise EnvironmentProblem(
-                    _reason(log) or client.get_job_info(ticket.job).message or "no reason given",
+                    reason_in(log) or client.get_job_info(ticket.job).message or "no reason given",
                     where=f"job {ticket.job}",
                 )
             time.sleep(_PAUSE_S / 2)
+
+
+def fetch(ticket: Ticket, paths: RunPaths) -> list[Path]:
+    """Bring what a run has come to; gives what was written."""
+    return bring_run(_cluster(ticket), ticket, paths)
 
 
 def state_of(ticket: Ticket) -> JobState:
@@ -135,13 +136,14 @@ def logs(ticket: Ticket, paths: RunPaths, trial: str | None, follow: bool) -> It
     began = False
     while True:
         try:
-            with job_server(_cluster(ticket)) as client:
+            cluster = _cluster(ticket)
+            with job_server(cluster) as client:
                 while True:
                     over = not follow or _state(client, ticket.job).is_over
                     if trial is None:
                         text = client.get_job_logs(ticket.job)[place:]
                     else:
-                        text = _trial_log(ticket, trial, place)
+                        text = trial_log(cluster, ticket, trial)[place:]
                     yield text
                     place, failures, began = place + len(text), 0, True
                     if over:
@@ -154,31 +156,6 @@ def logs(ticket: Ticket, paths: RunPaths, trial: str | None, follow: bool) -> It
             if failures == 1:
                 print(f"{error.problem}; trying again until it is back", file=sys.stderr)
         time.sleep(_AGAIN_S)
-
-
-def fetch(ticket: Ticket, paths: RunPaths) -> list[Path]:
-    """Bring the run's files here, all but checkpoints; the winner to where the config wants it.
-
-    Returns:
-        What was written.
-
-    Raises:
-        RunError: The folder is not there yet.
-    """
-    cluster = _cluster(ticket)
-    words = ["tar", "-C", ticket.run, *(f"--exclude={each}" for each in _SCRATCH), "-czf", "-", "."]
-    with tempfile.TemporaryDirectory(dir=paths.ticket.parent) as scratch:
-        with (Path(scratch) / "run.tar.gz").open("w+b") as file:
-            _ssh(cluster, ticket).run(words, file, may_change=True)
-            file.seek(0)
-            with tarfile.open(fileobj=file, mode="r:gz") as pack:
-                pack.extractall(Path(scratch) / "run", filter="data")
-        written = list(_moved(Path(scratch) / "run", paths.folder))
-    winner = paths.folder / "model.py"
-    if winner in written and ticket.output:
-        shutil.copyfile(winner, ticket.output)
-        written.append(Path(ticket.output))
-    return written
 
 
 def _submit(cluster: RayCluster, order: Order, packed: bytes) -> str:
@@ -215,7 +192,7 @@ def _state(client: Any, job: str, *, with_said: bool = False) -> JobState:
     word, log = str(info.status).lower(), ""
     if with_said and word != "pending":
         log = client.get_job_logs(job)
-    why = _reason(log) if word == "failed" else ""
+    why = reason_in(log) if word == "failed" else ""
     said = [line for line in log.splitlines() if line.strip()][-1:] if not why else []
     return JobState(
         "waiting" if word == "pending" else word,
@@ -226,45 +203,7 @@ def _state(client: Any, job: str, *, with_said: bool = False) -> JobState:
     )
 
 
-def _reason(log: str) -> str:
-    """The line that says why a job has failed: that of our own, or the last."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    own = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
-    return " ".join((own or lines)[-1:])[:500]
-
-
-def _trial_log(ticket: Ticket, trial: str, place: int) -> str:
-    if not re.fullmatch(r"[\w-]+", trial):
-        raise RunError(f"{trial!r} given", must="a trial is named by its number, such as 00003")
-    with tempfile.TemporaryFile() as file:
-        path = f"{ticket.run}/trials/{trial}/log.txt"
-        _ssh(_cluster(ticket), ticket).run(["cat", path], file)
-        file.seek(0)
-        return file.read().decode(errors="replace")[place:]
-
-
-def _ssh(cluster: RayCluster, ticket: Ticket) -> Any:
-    if cluster.ssh is None:
-        raise RunError(
-            f"its folder is on the cluster, {ticket.run}",
-            where=cluster.name,
-            must="files are brought by ssh, and no way there is known",
-            remedy="submit it with the file of the cluster, or copy the folder yourself",
-        )
-    return with_host(cluster)
-
-
 def _cluster(ticket: Ticket) -> RayCluster:
     _, cluster, _ = read_cluster(ticket.cluster)
     assert isinstance(cluster, RayCluster), "the ticket is of a Ray cluster"
     return cluster
-
-
-def _moved(source: Path, target: Path) -> Iterator[Path]:
-    for path in sorted(source.rglob("*")):
-        if path.is_file():
-            place = target / path.relative_to(source)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(IsADirectoryError):
-                path.replace(place)
-                yield place

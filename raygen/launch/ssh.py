@@ -117,7 +117,8 @@ class Ssh:
                 must="it must answer ssh",
                 remedy=f"try ssh {self.user}@{self.host}",
             )
-        return EnvironmentProblem(f"{otherwise}: {last}", where=f"{self.host}")
+        first = lines[0].strip() if lines else last  # programs say there what is wrong
+        return EnvironmentProblem(f"{otherwise}: {first}", where=self.host)
 
     def _wait_for(self, ssh: subprocess.Popen[bytes], near: int, told: IO[bytes]) -> None:
         until = time.monotonic() + _PATIENCE_S

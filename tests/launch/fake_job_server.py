@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -91,6 +94,9 @@ class FakeJobServer:
             return 200, [self._details(name) for name in self.jobs]
         if parts[2] not in self.jobs:
             return 404, f"Job {parts[2]} does not exist"
+        if method == "DELETE":
+            del self.jobs[parts[2]]
+            return 200, {"deleted": True}
         job = self.jobs[parts[2]]
         if parts[-1] == "logs":
             return 200, {"logs": job.log}
@@ -103,8 +109,11 @@ class FakeJobServer:
         name = asked["submission_id"]
         if name in self.jobs:
             return 500, f"Job with submission_id {name} already exists"
-        failed = "Error" in self.begins
-        self.jobs[name] = FakeJob(asked, "FAILED" if failed else "RUNNING", log=self.begins)
+        if "hand_over" in asked["entrypoint"]:
+            self.jobs[name] = _done(asked)
+        else:
+            failed = "Error" in self.begins
+            self.jobs[name] = FakeJob(asked, "FAILED" if failed else "RUNNING", log=self.begins)
         return 200, {"submission_id": name, "job_id": name}
 
     def _details(self, name: str) -> dict[str, Any]:
@@ -116,6 +125,14 @@ class FakeJobServer:
             "entrypoint": job.asked["entrypoint"],
             "message": job.message,
         }
+
+
+def _done(asked: dict[str, Any]) -> FakeJob:
+    """A job that has really been run."""
+    words = [sys.executable, *shlex.split(asked["entrypoint"])[1:]]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    status = "FAILED" if done.returncode else "SUCCEEDED"
+    return FakeJob(asked, status, log=done.stdout + done.stderr)
 
 
 def _handler(fake: FakeJobServer) -> type[BaseHTTPRequestHandler]:

@@ -126,17 +126,32 @@ def test_a_dry_run_starts_nothing(cluster: FakeJobServer, place: Path, raygen: R
 
 
 def test_an_address_needs_no_ssh(
-    cluster: FakeJobServer, place: Path, raygen: Raygen, monkeypatch: pytest.MonkeyPatch
+    cluster: FakeJobServer,
+    place: Path,
+    tmp_path: Path,
+    raygen: Raygen,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The token is where Ray keeps it; files are not brought, and that is said."""
+    """The token is where Ray keeps it; a job prints the files."""
     address = f"http://127.0.0.1:{cluster.port}"
     monkeypatch.setenv("RAY_AUTH_TOKEN", cluster.token)
 
     assert raygen("submit", "config.yaml", "--cluster", address)[0] == 0
     assert "running" in raygen("status", "runs/digits")[1]
-    code, told = raygen("fetch", "runs/digits")
-    assert code == 2
-    assert "its folder is on the cluster, /shared/runs/digits" in told
+    there = tmp_path / "there"
+    (there / "trials/00000/checkpoint-0").mkdir(parents=True)
+    (there / "trials/00000/checkpoint-0/weights").write_text("w")
+    (there / "trials/00000/log.txt").write_text("epoch 1\n")
+    (there / "leaderboard.json").write_text("{}")
+    ticket = place / "runs/digits/launch/ticket.json"
+    ticket.write_text(ticket.read_text().replace("/shared/runs/digits", str(there)))
+
+    assert raygen("fetch", "runs/digits")[1].startswith("fetched: 2 files")
+    assert (place / "runs/digits/leaderboard.json").read_text() == "{}"
+    assert raygen("logs", "runs/digits", "00000")[1] == "epoch 1\n"
+    code, told = raygen("logs", "runs/digits", "00001")
+    assert (code, "there is no such file on the cluster" in told) == (2, True)
+    assert len(cluster.jobs) == 1, "those that print are forgotten"
 
 
 def test_what_a_run_came_to_is_fetched(
