@@ -97,30 +97,44 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
         ConfigError: There is nothing to search, or something to search and only a fit wanted.
         Interrupted: Ctrl-C or SIGTERM; what was done is kept.
     """
-    from raygen.execute.arrays import forget_arrays  # numpy
-    from raygen.execute.disk import DiskGuard, told_if_full
-    from raygen.execute.session import Interruption, session
-    from raygen.execute.shared_folder import check_shared
+    from raygen.execute.disk import told_if_full
 
     check_framework(plan)
     check_parameters(plan, searches=upto != "fit")
-    storage = plan.experiment.storage
-    mirror = Mirror(plan.paths.folder, storage) if storage is not None else None
+    storage, paths, output = plan.experiment.storage, plan.paths, None
+    mirror = Mirror(paths.folder, storage) if storage is not None else None
     with (
-        told_if_full(plan.paths.folder),
+        told_if_full(paths.folder),
         open_run(plan, mirror.restore if mirror else lambda: None) as (journal, history),
-        Interruption() as interruption,
         _screen(plan) as screen,
         mirror.copying(screen.say) if mirror else nullcontext(),
-        ThreadPoolExecutor(1) as thread,
     ):
+        board = _run(plan, journal, history, screen, upto)
+        if upto in ("emit", "fit"):
+            output = emit(paths, board, Path(plan.experiment.output))
+        if upto == "emit":
+            draw(paths)
+    return Result(run_dir=paths.folder, output=output, leaderboard=board)
+
+
+def _run(
+    plan: Plan, journal: Journal, history: History, screen: Screen, upto: str
+) -> dict[str, Any]:
+    """Do the steps on Ray; returns the leaderboard."""
+    from raygen.execute.arrays import forget_arrays  # numpy
+    from raygen.execute.disk import DiskGuard
+    from raygen.execute.session import Interruption, session
+    from raygen.execute.shared_folder import check_shared
+
+    folder, resources = plan.paths.folder, plan.experiment.resources
+    with Interruption() as interruption, ThreadPoolExecutor(1) as thread:
         loading = [thread.submit(plan.blueprint.load_arrays)]  # while Ray starts
         with (
-            DiskGuard(plan.paths.folder, plan.experiment.resources.disk_gb, interruption.ask),
-            session(plan.experiment.resources) as room,
+            DiskGuard(folder, resources.disk_gb, interruption.ask),
+            session(resources) as room,
         ):
             interruption.listen()
-            check_shared(plan.paths.folder.resolve())
+            check_shared(folder.resolve())
             run = _begin(plan, journal, history, loading, interruption, screen, room)
             try:
                 board = _fit(run) if upto == "fit" else _search_and_rank(run, upto)
@@ -131,15 +145,10 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
             raise interruption.problem
         if interruption:
             raise Interrupted(
-                f"stopped; all that was done is kept in {plan.paths.folder}",
+                f"stopped; all that was done is kept in {folder}",
                 remedy="the same command goes on from there",
             )
-    if upto not in ("emit", "fit"):
-        return Result(run_dir=plan.paths.folder, output=None, leaderboard=board)
-    output = emit(plan.paths, board, Path(plan.experiment.output))
-    if upto == "emit":
-        draw(plan.paths)
-    return Result(run_dir=plan.paths.folder, output=output, leaderboard=board)
+    return board
 
 
 def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
