@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_network import HEAD, ROOT, WORKER, SmallNetwork, lacking
@@ -45,6 +46,11 @@ def network(tmp_path: Path) -> Iterator[SmallNetwork]:
     folder.mkdir()
     with SmallNetwork(folder) as made:
         yield made
+
+
+def events(journal: Path) -> list[dict[str, Any]]:
+    """What a run has noted."""
+    return [json.loads(line) for line in journal.read_text().splitlines()]
 
 
 def wait_for(said: Path, word: str, seconds: float = 120) -> None:
@@ -125,6 +131,14 @@ def test_a_run_on_two_machines(network: SmallNetwork, tmp_path: Path) -> None:
     assert "stopped; all that was done is kept in /mnt/runs/long" in log.read_text()
     assert "job raygen-long-" in log.read_text()
     assert "stopped" in raygen("status", "runs/long")[1]
+    journal = shared / "runs/long/journal.jsonl"
+    over = len({event["trial_id"] for event in events(journal) if event["event"] == "end"})
+    more = ("--set", "name=long", "--set", f"search.trials={over + 4}")
+    assert submit("/mnt/runs/long", *more)[0] == 0
+    code, told = raygen("attach", "runs/long")
+    assert (code, "succeeded" in told) == (0, True), told
+    begun = [event["trial_id"] for event in events(journal) if event["event"] == "trial"]
+    assert len(begun) == len(set(begun)) == over + 4
 
     # the plain way of Ray's
     project = shared / "project"
