@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raygen.launch.job_state import JobState
     from raygen.launch.order import Order
     from raygen.launch.ticket import Ticket
-    from raygen.plan import Plan
+    from raygen.plan import Outline, Plan
 
 _Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run: runs/<name>.")]
 _RunDir = Annotated[str | None, typer.Option("--run-dir", help="Folder, seen by all nodes.")]
@@ -44,13 +44,12 @@ def submit(
     from raygen.launch.cluster_file import check_fits, read_cluster
     from raygen.launch.launchers import LAUNCHERS
     from raygen.launch.ticket import Ticket, write_ticket
-    from raygen.plan import plan_run
 
     kind, asked, origin = read_cluster(cluster)
     launcher = LAUNCHERS[kind]
     is_there = launcher.runs_below is not None
     folder = None if is_there else run_dir  # that of the ticket stays here
-    plan = plan_run(config, set_ or (), output=output, run_dir=folder, here=False)
+    plan = _planned(config, set_ or [], output, folder, has_own_files=launcher.has_own_files)
     check_fits(asked, plan.experiment.resources, where=origin.where(kind))
     order = _order(plan, config, set_ or [])
     if launcher.runs_below is not None:
@@ -143,7 +142,26 @@ def fetch(run: _Run) -> None:
         typer.echo(f"written: {ticket.output}")
 
 
-def _order(plan: Plan, config: Path, overrides: list[str]) -> Order:
+def _planned(
+    config: Path,
+    overrides: list[str],
+    output: str | None,
+    run_dir: str | None,
+    *,
+    has_own_files: bool,
+) -> Plan | Outline:
+    """All that can be known here; of data that is only on the cluster, that is less."""
+    from raygen.plan import data_elsewhere, outline_run, plan_run
+
+    if has_own_files:
+        outline = outline_run(config, overrides, output=output, run_dir=run_dir)
+        if path := data_elsewhere(outline.experiment):
+            _note(f"{path} is not here; it is looked at on the cluster")
+            return outline
+    return plan_run(config, overrides, output=output, run_dir=run_dir, here=False)
+
+
+def _order(plan: Plan | Outline, config: Path, overrides: list[str]) -> Order:
     """What is to run, with full paths."""
     from raygen.launch.order import Order
 
@@ -157,10 +175,11 @@ def _order(plan: Plan, config: Path, overrides: list[str]) -> Order:
         output=Path(plan.experiment.output).resolve(),
         log=plan.paths.job_log.resolve(),
         wants=_wants(plan),
+        data=getattr(plan.experiment.task.dataset, "path", None) or "",
     )
 
 
-def _wants(plan: Plan) -> str:
+def _wants(plan: Plan | Outline) -> str:
     resources = plan.experiment.resources
     each = f"{resources.cpus} CPUs and {resources.gpus:g} GPUs"
     if resources.grouped:
@@ -168,7 +187,7 @@ def _wants(plan: Plan) -> str:
     return f"a trial wants {each}"
 
 
-def _folder_there(below: str, plan: Plan, run_dir: str | None) -> Path:
+def _folder_there(below: str, plan: Plan | Outline, run_dir: str | None) -> Path:
     """The folder of a run on a cluster that has files of its own.
 
     Raises:
@@ -190,7 +209,7 @@ def _state_of(ticket: Ticket) -> JobState:
     return LAUNCHERS[ticket.kind].state_of(ticket)
 
 
-def _refuse_second(plan: Plan, *, is_there: bool) -> None:
+def _refuse_second(plan: Plan | Outline, *, is_there: bool) -> None:
     """Refuse a run that is on the cluster already, or whose folder is that of a run from here.
 
     Raises:

@@ -62,6 +62,44 @@ class Plan:
         return f"searched by {name}: {reason}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """What can be known of a run whose data lies on another machine."""
+
+    experiment: Experiment
+    space: Space
+    paths: RunPaths
+
+
+def outline_run(
+    config: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    output: str | None = None,
+    run_dir: str | None = None,
+) -> Outline:
+    """Read a config and check what can be without its data, for a machine that has it.
+
+    Raises:
+        RaygenError: Something cannot be.
+    """
+    experiment = load_experiment(config, overrides)
+    kind = kind_of(experiment)
+    objectives, space = kind.objectives(experiment), kind.space(experiment)
+    _check_resources(experiment, here=False)
+    check_search(experiment, space, objectives)
+    completed = experiment.model_copy(update={"output": output or experiment.output})
+    _check_output(completed, "--output" if output else experiment.origin.where("output"))
+    paths = RunPaths(Path(run_dir) if run_dir else Path("runs") / experiment.name)
+    return Outline(experiment=completed, space=space, paths=paths)
+
+
+def data_elsewhere(experiment: Experiment) -> str:
+    """The full path of a data set that is not on this machine; else empty."""
+    path = getattr(experiment.task.dataset, "path", None) or ""
+    return path if Path(path).is_absolute() and not Path(path).exists() else ""
+
+
 def plan_run(
     config: str | Path,
     overrides: Sequence[str] = (),

@@ -34,6 +34,11 @@ class Bundle:
         """Bytes, before they are packed."""
         return sum(size for _, size in self.files)
 
+    def holds(self, path: str) -> bool:
+        """Whether a file, or something in a folder, goes along."""
+        name = str(PurePosixPath(path))
+        return any(file == name or file.startswith(f"{name}/") for file, _ in self.files)
+
     def told(self) -> str:
         """How many files, how large, and where most of it lies."""
         folders: Counter[str] = Counter()

@@ -32,6 +32,8 @@ class Launcher:
     """Waits until a job has begun; raises what it says if it cannot."""
     fetch: Callable[[Ticket, RunPaths], list[Path]] | None = None
     """Brings the files of a run here; None where they are here, or cannot be brought."""
+    has_own_files: bool = False
+    """Whether full paths of data are those of the cluster, and need not be here."""
     runs_below: str | None = None
     """Folder of all runs on the cluster; None where a run has the same folder there as here."""
 
@@ -50,6 +52,7 @@ LAUNCHERS: Mapping[str, Launcher] = {
         state_of=lambda ticket: kubectl.state_of(ticket.job),
         stop=lambda ticket: kubectl.stop(ticket.job),
         logs=kubectl.logs,
+        has_own_files=True,
     ),
     "ray": Launcher(
         render=ray_job.description,
@@ -59,6 +62,7 @@ LAUNCHERS: Mapping[str, Launcher] = {
         stop=ray_job.stop,
         logs=ray_job.logs,
         fetch=ray_job.fetch,
+        has_own_files=True,
         runs_below="/shared/runs",
     ),
 }

@@ -29,6 +29,8 @@ class Order:
     """For what the job prints, by its full path."""
     wants: str = ""
     """What a trial needs, in words."""
+    data: str = ""
+    """Path of the data set, as the config has it; empty if it has a name."""
 
     def command(self, python: str, config: str, run: str, output: str) -> list[str]:
         """The words that run it, with the paths that it has on the cluster."""

@@ -15,7 +15,7 @@ from typing import Any
 from raygen import __version__
 from raygen.errors import EnvironmentProblem, RunError
 from raygen.launch.begin import BEGUN
-from raygen.launch.bundle import bundle_of
+from raygen.launch.bundle import Bundle, bundle_of
 from raygen.launch.cluster_file import read_cluster
 from raygen.launch.job_server import NotUp, job_server, start, up_command
 from raygen.launch.job_state import JobState, reason_in
@@ -61,7 +61,7 @@ def description(cluster: RayCluster, order: Order) -> str:
         lines += ["# its job server, through:", shlex.join([*tunnel, "cat"])]
     else:
         lines += [f"# its job server: {cluster.address}"]
-    lines += [f"# shipped from {order.config.parent}: {bundle_of(order.config.parent).told()}"]
+    lines += [f"# shipped from {order.config.parent}: {_shipped(order).told()}"]
     lines += [f"# wanted: {order.wants}; nodes at first: {cluster.nodes}"] if order.wants else []
     lines += [f"# the run, on the cluster: {order.run}", f"# the job {job_prefix(order)}N:"]
     lines += [shlex.join(entrypoint(cluster, order))]
@@ -75,7 +75,7 @@ def submit(cluster: RayCluster, order: Order, text: str, paths: RunPaths) -> str
         RunError: The run is on the cluster already, or more than the job server takes.
         EnvironmentProblem: The cluster is not reached, or does not start.
     """
-    packed = bundle_of(order.config.parent).packed()
+    packed = _shipped(order).packed()
     try:
         return _submit(cluster, order, packed)
     except NotUp:
@@ -156,6 +156,24 @@ def logs(ticket: Ticket, paths: RunPaths, trial: str | None, follow: bool) -> It
             if failures == 1:
                 print(f"{error.problem}; trying again until it is back", file=sys.stderr)
         time.sleep(_AGAIN_S)
+
+
+def _shipped(order: Order) -> Bundle:
+    """What goes along.
+
+    Raises:
+        RunError: The data set does not, and is not on the cluster either.
+    """
+    bundle = bundle_of(order.config.parent)
+    if order.data and not order.data.startswith(("/", "~")) and not bundle.holds(order.data):
+        raise RunError(
+            f"the data set {order.data} does not go along",
+            where=str(order.config),
+            must="a relative path counts from the config's folder, which is shipped "
+            "but for what .gitignore and .rayignore leave out",
+            remedy="put it there, or on the shared folder, and give its full path",
+        )
+    return bundle
 
 
 def _submit(cluster: RayCluster, order: Order, packed: bytes) -> str:

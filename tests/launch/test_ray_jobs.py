@@ -125,6 +125,34 @@ def test_a_dry_run_starts_nothing(cluster: FakeJobServer, place: Path, raygen: R
     assert not (place / "runs").exists()
 
 
+def test_data_may_be_on_the_cluster_only(
+    cluster: FakeJobServer, place: Path, raygen: Raygen
+) -> None:
+    """A full path that is not here is left to the cluster; a relative one must be here."""
+    data = ("--set", "task.dataset={path: /shared/rows.npz}")
+
+    code, told = raygen(*SUBMIT, *data)
+
+    assert code == 0, told
+    assert "/shared/rows.npz is not here; it is looked at on the cluster" in told
+    assert "rows.npz" in job_of(cluster)[1].asked["entrypoint"]
+    code, told = raygen(*SUBMIT, "--set", "name=b", "--set", "task.dataset={path: rows.npz}")
+    assert (code, "no such file: rows.npz" in told) == (2, True), told
+
+
+def test_data_that_is_left_out_is_told(cluster: FakeJobServer, place: Path, raygen: Raygen) -> None:
+    """A relative path must lie in the folder, and not among what is ignored."""
+    (place / "rows.csv").write_text("a,b\n" + "1,2\n3,4\n" * 20)
+    (place / ".gitignore").write_text("*.csv\n")
+    task = "task={name: TabularRegression, dataset: {path: rows.csv, target: b}}"
+
+    code, told = raygen(*SUBMIT, "--set", task)
+
+    assert (code, "the data set rows.csv does not go along" in told) == (2, True), told
+    (place / ".gitignore").unlink()
+    assert raygen(*SUBMIT, "--set", task)[0] == 0
+
+
 def test_an_address_needs_no_ssh(
     cluster: FakeJobServer,
     place: Path,
