@@ -13,6 +13,7 @@ import typer
 from raygen.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
+    from raygen.launch.cluster_file import Cluster
     from raygen.launch.job_state import JobState
     from raygen.launch.order import Order
     from raygen.launch.ticket import Ticket
@@ -39,6 +40,12 @@ def submit(
     output: _Output = None,
     set_: _Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done.")] = False,
+    share: Annotated[
+        float | None, typer.Option("--share", help="Weight among the runs on the cluster.")
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option("--price", help="Of a node for an hour, for --dry-run.")
+    ] = None,
 ) -> None:
     """Run generate (or, without open parameters, finetune) on a cluster, and come back at once."""
     from raygen.launch.cluster_file import check_fits, read_cluster
@@ -46,17 +53,20 @@ def submit(
     from raygen.launch.ticket import Ticket, write_ticket
 
     kind, asked, origin = read_cluster(cluster)
+    overrides = [*(set_ or []), *([] if share is None else [f"resources.share={share}"])]
     launcher = LAUNCHERS[kind]
     is_there = launcher.runs_below is not None
     folder = None if is_there else run_dir  # that of the ticket stays here
-    plan = _planned(config, set_ or [], output, folder, has_own_files=launcher.has_own_files)
+    plan = _planned(config, overrides, output, folder, has_own_files=launcher.has_own_files)
     check_fits(asked, plan.experiment.resources, where=origin.where(kind))
-    order = _order(plan, config, set_ or [])
+    order = _order(plan, config, overrides)
     if launcher.runs_below is not None:
         order = replace(order, run=_folder_there(launcher.runs_below, plan, run_dir))
     text = launcher.render(asked, order)
     if dry_run:
         typer.echo(text, nl=False)
+        for line in _estimate(plan, asked, price):
+            _note(line)
         return
     _refuse_second(plan, is_there=is_there)
     job = launcher.submit(asked, order, text, plan.paths)
@@ -177,6 +187,17 @@ def _order(plan: Plan | Outline, config: Path, overrides: list[str]) -> Order:
         wants=_wants(plan),
         data=getattr(plan.experiment.task.dataset, "path", None) or "",
     )
+
+
+def _estimate(plan: Plan | Outline, cluster: Cluster, price: float | None) -> list[str]:
+    from raygen.launch.estimate import estimate
+    from raygen.runs.records import History
+    from raygen.search.budget import expected_trials
+
+    experiment, journal = plan.experiment, plan.paths.journal
+    history = History.read(journal) if journal.exists() else History()
+    trials = expected_trials(experiment.search, plan.space)
+    return list(estimate(experiment, cluster, history, trials=trials, price=price))
 
 
 def _wants(plan: Plan | Outline) -> str:
