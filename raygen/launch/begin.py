@@ -1,20 +1,26 @@
 """Begins a run on a Ray cluster: are the nodes there, and do all see the run's folder?
 
-``python -m raygen.launch.begin NODES RUN generate --config config.yaml ...``, as a job of Ray's.
+``python -m raygen.launch.begin NODES RUN CONFIG generate --config CONFIG ...``, as a job of Ray's.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from raygen import __version__
+from raygen.config.load import load_experiment
+from raygen.config.schema import Resources
 from raygen.errors import EnvironmentProblem, RaygenError, RunError
+from raygen.execute.session import room_for
 from raygen.runs.paths import RunPaths
 
 BEGUN = "begun:"
@@ -24,12 +30,14 @@ _LATE_S = 5.0
 """How long a file may take to be seen through a network file system."""
 
 
-def begin(nodes: int, run: Path) -> str:
-    """Wait for the nodes, check the folder on each, and put what was shipped into it.
+def begin(nodes: int, run: Path, config: str, overrides: Sequence[str]) -> str:
+    """Put what was shipped into the run's folder, check the config there and the folder everywhere.
 
     Args:
         nodes: That there must be.
         run: Folder of the run.
+        config: Path of the YAML, below what was shipped.
+        overrides: ``key.path=value`` each.
 
     Returns:
         What was found, for the log.
@@ -40,30 +48,41 @@ def begin(nodes: int, run: Path) -> str:
     code = RunPaths(run).job_code
     mark = RunPaths(run).ticket.with_name(f"seen-{uuid.uuid4().hex}")
     try:
-        code.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(".", code, dirs_exist_ok=True)
         mark.touch()
     except OSError as error:
         raise RunError(
-            f"cannot be written on the cluster: {error.strerror}",
+            f"cannot be written on the cluster: {error.strerror or error}",
             where=str(run),
             remedy="give --run-dir below a folder that all its nodes share",
         ) from None
+    os.chdir(code)
+    words = ["check", config, *(word for each in overrides for word in ("--set", each))]
+    check = subprocess.Popen(  # meanwhile
+        [sys.executable, "-m", "raygen", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
-        alive = _check_nodes(nodes, mark)
+        alive = _check_nodes(nodes, mark, load_experiment(config, overrides).resources)
     finally:
         mark.unlink(missing_ok=True)
-    shutil.copytree(".", code, dirs_exist_ok=True)
+        told = check.communicate()[1].strip().splitlines()
+    if check.returncode:
+        raise EnvironmentProblem(told[-1].removeprefix("Error: ") if told else "check fails")
     seen = f"all {alive} nodes see" if alive > 1 else "its node sees"
     return f"{BEGUN} {seen} {run}"
 
 
-def _check_nodes(nodes: int, mark: Path) -> int:
+def _check_nodes(nodes: int, mark: Path, resources: Resources) -> int:
     import ray
 
     ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
     try:
         alive = _wait_for(ray, nodes)
         _check_folder(ray, alive, mark)
+        room_for(alive, resources.cpus, resources.gpus, resources.workers[0])
     finally:
         ray.shutdown()
     return len(alive)
@@ -140,12 +159,12 @@ def look(mark: str) -> tuple[bool, bool, str]:
 
 def main() -> None:
     """Begin, and become the run."""
-    nodes, run, *words = sys.argv[1:]
+    nodes, run, config, *words = sys.argv[1:]
+    overrides = [value for flag, value in pairwise(words) if flag == "--set"]
     try:
-        print(begin(int(nodes), Path(run)), flush=True)
+        print(begin(int(nodes), Path(run), config, overrides), flush=True)
     except RaygenError as error:
         sys.exit(f"Error: {error}")
-    os.chdir(RunPaths(Path(run)).job_code)
     os.execv(sys.executable, [sys.executable, "-m", "raygen", *words])
 
 

@@ -9,7 +9,12 @@ import pytest
 from raygen.config.schema import Resources
 from raygen.errors import ConfigError, EnvironmentProblem
 from raygen.launch.cluster_file import Slurm, check_fits, read_cluster
+from raygen.launch.ray_cluster import RayCluster
 
+RAY = """\
+provider: {type: local, head_ip: a, worker_ips: [c, d]}
+auth: {ssh_user: b}
+file_mounts: {"~/.ray/auth_token": "~/.ray/auth_token"}"""
 SHIPPED = Path(__file__).resolve().parents[2] / "cluster"
 
 
@@ -31,6 +36,11 @@ def test_shipped_file_is_read() -> None:
         ("slurm: {time_limit: soon}", r"slurm.time_limit: 'soon' given; it must be a duration"),
         ("slurm: {}\nextra: 1", r"cluster.yaml:2: extra: unknown key"),
         ("provider: {type: aws}", r"cluster.yaml: auth.ssh_user: missing; see cluster/"),
+        (f"{RAY}\nidle_timeout: 5", r"cluster.yaml:4: idle_timeout: unknown key; .*idle_timeout_m"),
+        (f"{RAY}\nmax_workers: many", r"cluster.yaml:4: max_workers: 'many' is not of type 'int"),
+        (RAY.replace("head_ip: a", "x: a"), r"provider.head_ip: missing; see cluster/onprem"),
+        (RAY.partition("\nfile_mounts")[0], r"file_mounts: no token given; who reaches .* without"),
+        (RAY.replace("ssh_user: b", "ssh_user: b, ssh_private_key: no"), r"'no' given; there must"),
         ("nodes: 2", r"cluster.yaml: no kind of cluster given; .* slurm or kuberay"),
         ("slurm: {}\nkuberay: {}", r"cluster.yaml: sections slurm, kuberay given"),
         ("kuberay: {image: a}", r"kuberay.claim: missing; .* for example `claim: raygen-runs`"),
@@ -45,6 +55,52 @@ def test_what_cannot_be_is_refused(tmp_path: Path, text: str, told: str) -> None
         read_cluster(path)
 
     assert "\n" not in str(caught.value)
+
+
+def test_shipped_machines_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """cluster/onprem.yaml names a head and two workers, by Ray's own keys."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "id_ed25519").touch()
+
+    kind, cluster, _ = read_cluster(SHIPPED / "onprem.yaml")
+
+    assert kind == "ray"
+    assert isinstance(cluster, RayCluster)
+    assert (cluster.nodes, cluster.port, cluster.token) == (3, 8265, "~/.ray/auth_token")
+    assert cluster.ssh is not None
+    assert cluster.ssh.words()[-1] == "ubuntu@192.0.2.10"
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("ftp://head", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
+        ("http://ann:secret@head", "who may use the cluster is known by its token"),
+    ],
+)
+def test_addresses_that_cannot_be_are_refused(address: str, told: str) -> None:
+    """A password is not even repeated."""
+    with pytest.raises(ConfigError, match=told) as caught:
+        read_cluster(address)
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("http://head:1/", "http://head:1"),
+        ("ray://head:10001", "http://head:8265"),
+        ("ray://[::1]", "http://[::1]:8265"),
+    ],
+)
+def test_addresses_lead_to_job_servers(address: str, expected: str) -> None:
+    """The port of Ray Client is not that of its host's jobs."""
+    _, cluster, _ = read_cluster(address)
+
+    assert isinstance(cluster, RayCluster)
+    assert cluster.address == expected
 
 
 @pytest.mark.parametrize(

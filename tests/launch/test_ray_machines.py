@@ -121,6 +121,13 @@ def test_a_run_on_two_machines(network: SmallNetwork, tmp_path: Path) -> None:
     assert code == 2, told
     assert f"node {WORKER} does not see it" in told
 
+    # data that is not there, and a trial that fits nowhere
+    data = ("--set", "name=none", "--set", "task.dataset={path: /mnt/none.npz}")
+    code, told = submit("/mnt/runs/none", *data)
+    assert (code, "no such file: /mnt/none.npz" in told) == (2, True), told
+    code, told = submit("/mnt/runs/big", "--set", "name=big", "--set", "resources.cpus_per_trial=9")
+    assert (code, "a trial needs 9 CPUs" in told) == (2, True), told
+
     # a run that is stopped keeps what is done, and goes on when it is submitted again
     assert submit("/mnt/runs/long", "--set", "name=long", "--set", "search.trials=500")[0] == 0
     log = tmp_path / "long.txt"
