@@ -47,7 +47,7 @@ def submit(
         float | None, typer.Option("--price", help="Of a node for an hour, for --dry-run.")
     ] = None,
 ) -> None:
-    """Run generate (or, without open parameters, finetune) on a cluster, and come back at once."""
+    """Run generate (or, without open parameters, finetune) on a cluster, and come back."""
     from raygen.launch.cluster_file import check_fits, read_cluster
     from raygen.launch.launchers import LAUNCHERS
     from raygen.launch.ticket import Ticket, write_ticket

@@ -115,8 +115,14 @@ def fetch(ticket: Ticket, paths: RunPaths) -> list[Path]:
 
 def state_of(ticket: Ticket) -> JobState:
     """What the job server says of a job, and the last that the job has said."""
-    with job_server(_cluster(ticket)) as client:
-        return _state(client, ticket.job, with_said=True)
+    cluster = _cluster(ticket)
+    try:
+        with job_server(cluster) as client:
+            return _state(client, ticket.job, with_said=True)
+    except NotUp:
+        if cluster.ssh is None:  # it may be there, and only the way to it broken
+            raise
+        return JobState("gone", why="the cluster is down", is_over=True)
 
 
 def stop(ticket: Ticket) -> None:

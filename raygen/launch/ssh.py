@@ -15,6 +15,8 @@ from typing import IO
 from raygen.errors import EnvironmentProblem
 
 _PATIENCE_S = 30.0
+_FAILED = 255
+"""How ssh ends when it is itself what fails."""
 _OPTIONS = (
     "BatchMode=yes",
     "ConnectTimeout=10",
@@ -25,12 +27,14 @@ _OPTIONS = (
     "LogLevel=ERROR",
 )
 _KNOWN = {
-    "permission denied": ("does not let {user} in", "auth.ssh_user and auth.ssh_private_key"),
+    "permission denied": (
+        "does not let {user} in",
+        "mend auth.ssh_user or auth.ssh_private_key, or add the key to authorized_keys there",
+    ),
     "host key verification failed": (
         "shows another key than before",
-        "if the machine was installed anew, ssh-keygen -R {host}",
+        "if the machine was installed anew, type ssh-keygen -R {host}",
     ),
-    "identity file": ("is not tried: there is no such key", "auth.ssh_private_key"),
 }
 """Words of ssh: what is wrong, and what mends it."""
 
@@ -73,8 +77,11 @@ class Ssh:
         command = [*self.words(), shlex.join(words)]
         with tempfile.TemporaryFile() as told:
             done = _start(command, stdin=subprocess.DEVNULL, stdout=into, stderr=told).wait()
+            if done == _FAILED:
+                raise self.refusal(_text(told))
             if done and not (may_change and done == 1):
-                raise self.refusal(_text(told), f"{words[0]} fails there")
+                said = _text(told).strip().splitlines() or ["no reason given"]
+                raise EnvironmentProblem(f"{words[0]} fails there: {said[0]}", where=self.host)
 
     @contextmanager
     def tunnel(self, port: int) -> Iterator[int]:
@@ -99,26 +106,22 @@ class Ssh:
                 ssh.terminate()
                 ssh.wait()
 
-    def refusal(self, told: str, otherwise: str = "is not reached") -> EnvironmentProblem:
+    def refusal(self, told: str) -> EnvironmentProblem:
         """Say what ssh said in one line."""
-        lines = [line for line in told.strip().splitlines() if line.strip()]
-        last = lines[-1].strip() if lines else "no reason given"
+        last = (told.strip().splitlines() or [f"no answer in {_PATIENCE_S:g} s"])[-1].strip()
         for sign, (problem, remedy) in _KNOWN.items():
             if sign in told.lower():
                 return EnvironmentProblem(
                     f"{self.host} {problem.format(user=self.user)}: {last}",
                     where=self.where,
-                    remedy=f"look at {remedy.format(host=self.host)}",
+                    remedy=remedy.format(host=self.host),
                 )
-        if last.startswith("ssh:") or "kex_exchange" in told or otherwise == "is not reached":
-            return EnvironmentProblem(
-                f"{self.host} is not reached: {last}",
-                where=self.where,
-                must="it must answer ssh",
-                remedy=f"try ssh {self.user}@{self.host}",
-            )
-        first = lines[0].strip() if lines else last  # programs say there what is wrong
-        return EnvironmentProblem(f"{otherwise}: {first}", where=self.host)
+        return EnvironmentProblem(
+            f"{self.host} is not reached: {last}",
+            where=self.where,
+            must="it must answer ssh",
+            remedy=f"try ssh {self.user}@{self.host}",
+        )
 
     def _wait_for(self, ssh: subprocess.Popen[bytes], near: int, told: IO[bytes]) -> None:
         until = time.monotonic() + _PATIENCE_S

@@ -18,7 +18,8 @@ words, place = sys.argv[1:], {place!r}
 with open(place + "/ssh.txt", "a") as file:
     file.write(repr(words) + "\\n")
 if os.path.exists(place + "/refusal"):
-    sys.exit(open(place + "/refusal").read())
+    print(open(place + "/refusal").read(), file=sys.stderr)
+    sys.exit(255)
 if words[-1] != "cat":
     sys.exit(subprocess.run(["sh", "-c", words[-1]]).returncode)
 _, near, _, far = words[words.index("-L") + 1].split(":")
@@ -44,6 +45,10 @@ os._exit(0)
 """
 
 
+DROPPED = 0
+"""Stands for the code of an answer that never comes."""
+
+
 @dataclass
 class FakeJob:
     """What the server knows of one."""
@@ -52,6 +57,8 @@ class FakeJob:
     status: str = "PENDING"
     message: str = ""
     log: str = ""
+    to_say: list[str] = field(default_factory=list)
+    """What it says each time its log is asked for; nothing stands for a broken connection."""
 
 
 @dataclass
@@ -99,7 +106,12 @@ class FakeJobServer:
             return 200, {"deleted": True}
         job = self.jobs[parts[2]]
         if parts[-1] == "logs":
-            return 200, {"logs": job.log}
+            if not job.to_say:
+                return 200, {"logs": job.log}
+            said = job.to_say.pop(0)
+            job.log += said
+            job.status = job.status if job.to_say else "SUCCEEDED"
+            return (200 if said else DROPPED), {"logs": job.log}
         if parts[-1] == "stop":
             job.status = "STOPPED"
             return 200, {"stopped": True}
@@ -151,6 +163,9 @@ def _handler(fake: FakeJobServer) -> type[BaseHTTPRequestHandler]:
             else:
                 code, found = fake.answer(self.command, self.path, body)
                 told = found if isinstance(found, str) else json.dumps(found)
+            if code == DROPPED:
+                self.close_connection = True
+                return
             self.send_response(code)
             self.send_header("Content-Length", str(len(told.encode())))
             self.end_headers()

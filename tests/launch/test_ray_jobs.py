@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from fake_job_server import FakeJob, FakeJobServer, write_ssh
 
+from raygen.launch import ray_job
+
 Raygen = Callable[..., tuple[int, str]]
 SUBMIT = ("submit", "config.yaml", "--cluster", "ray.yaml")
 FILE = """\
@@ -94,6 +96,32 @@ def test_a_run_is_submitted_asked_for_and_stopped(
     assert job_of(cluster)[0].endswith("-2")
     cluster.jobs.clear()
     assert "gone: the cluster was started anew" in raygen("status", "runs/digits")[1]
+
+
+def test_attach_goes_on_when_the_connection_was_lost(
+    cluster: FakeJobServer, raygen: Raygen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a night in a bag: said once, each line is printed once, up to the end."""
+    monkeypatch.setattr(ray_job, "_AGAIN_S", 0.0)
+    monkeypatch.setattr(ray_job, "_PAUSE_S", 0.0)
+    raygen(*SUBMIT)
+    job_of(cluster)[1].to_say = ["one\n", "", "", "two\n", "", "three\n"]
+
+    code, told = raygen("attach", "runs/digits")
+
+    assert code == 0, told
+    for line in ("begun: all", "one\n", "two\n", "three\n"):
+        assert told.count(line) == 1 + (line == "three\n"), told  # it is the last, told again
+    assert told.count("trying again") == 2
+
+
+def test_a_run_is_gone_with_its_cluster(cluster: FakeJobServer, raygen: Raygen) -> None:
+    """Its head is reached and runs no Ray: so it can be submitted anew, and is not at it."""
+    raygen(*SUBMIT)
+    cluster.is_up = False
+
+    assert "gone: the cluster is down" in raygen("status", "runs/digits")[1]
+    assert "is over already" in raygen("stop", "runs/digits")[1]
 
 
 def test_the_head_is_reached_as_the_file_says(
