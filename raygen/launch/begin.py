@@ -10,24 +10,21 @@ import shutil
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from raygen import __version__
 from raygen.config.load import load_experiment
 from raygen.config.schema import Resources
 from raygen.errors import EnvironmentProblem, RaygenError, RunError
-from raygen.execute.session import room_for
+from raygen.execute.room import check_room
+from raygen.execute.shared_folder import check_shared
 from raygen.runs.paths import RunPaths
 
 BEGUN = "begun:"
 """Opens the line after which nothing about the cluster can be wrong any more."""
 _NODES_S = 600.0
-_LATE_S = 5.0
-"""How long a file may take to be seen through a network file system."""
 
 
 def begin(nodes: int, run: Path, config: str, overrides: Sequence[str]) -> str:
@@ -46,10 +43,8 @@ def begin(nodes: int, run: Path, config: str, overrides: Sequence[str]) -> str:
         RaygenError: Something is not as it must be.
     """
     code = RunPaths(run).job_code
-    mark = RunPaths(run).ticket.with_name(f"seen-{uuid.uuid4().hex}")
     try:
         shutil.copytree(".", code, dirs_exist_ok=True)
-        mark.touch()
     except OSError as error:
         raise RunError(
             f"cannot be written on the cluster: {error.strerror or error}",
@@ -65,9 +60,8 @@ def begin(nodes: int, run: Path, config: str, overrides: Sequence[str]) -> str:
         text=True,
     )
     try:
-        alive = _check_nodes(nodes, mark, load_experiment(config, overrides).resources)
+        alive = _check_nodes(nodes, run, load_experiment(config, overrides).resources)
     finally:
-        mark.unlink(missing_ok=True)
         told = check.communicate()[1].strip().splitlines()
     if check.returncode:
         raise EnvironmentProblem(told[-1].removeprefix("Error: ") if told else "check fails")
@@ -75,14 +69,14 @@ def begin(nodes: int, run: Path, config: str, overrides: Sequence[str]) -> str:
     return f"{BEGUN} {seen} {run}"
 
 
-def _check_nodes(nodes: int, mark: Path, resources: Resources) -> int:
+def _check_nodes(nodes: int, run: Path, resources: Resources) -> int:
     import ray
 
     ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
     try:
         alive = _wait_for(ray, nodes)
-        _check_folder(ray, alive, mark)
-        room_for(alive, resources.cpus, resources.gpus, resources.workers[0])
+        check_shared(run)
+        check_room(resources)
     finally:
         ray.shutdown()
     return len(alive)
@@ -104,57 +98,6 @@ def _wait_for(ray: Any, nodes: int) -> list[dict[str, Any]]:
             told = time.monotonic()
             print(f"waiting for nodes: {len(alive)} of {nodes} are there", flush=True)
         time.sleep(0.5)
-
-
-def _check_folder(ray: Any, alive: list[dict[str, Any]], mark: Path) -> None:
-    """Refuse a folder that is not one for all nodes.
-
-    Raises:
-        RunError: A node does not see it, or may not write it.
-    """
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    asked = {
-        node["NodeManagerAddress"]: ray.remote(look)
-        .options(
-            num_cpus=0,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
-        )
-        .remote(str(mark))
-        for node in alive
-    }
-    for address, answer in asked.items():
-        try:
-            seen, writable, version = ray.get(answer)
-        except ray.exceptions.RayError as error:
-            raise EnvironmentProblem(
-                f"node {address} runs nothing: {str(error).strip().splitlines()[-1]}",
-                must=f"RayGen {__version__} must be there, as on the head",
-                remedy="type ray up again",
-            ) from None
-        if version != __version__:
-            raise EnvironmentProblem(
-                f"node {address} has RayGen {version}, the head {__version__}",
-                must="all nodes must have the same",
-                remedy="type ray up again",
-            )
-        if not seen or not writable:
-            raise RunError(
-                f"node {address} {'may not write it' if seen else 'does not see it'}",
-                where=str(mark.parents[1]),
-                must="all nodes must share the folder of a run",
-                remedy="give --run-dir below a folder that all of them mount",
-            )
-
-
-def look(mark: str) -> tuple[bool, bool, str]:
-    """On a node: is the file seen, may its folder be written, and which RayGen is there?"""
-    from raygen import __version__  # that of the node
-
-    until = time.monotonic() + _LATE_S
-    while not Path(mark).exists() and time.monotonic() < until:
-        time.sleep(0.2)
-    return Path(mark).exists(), os.access(Path(mark).parent, os.W_OK), __version__
 
 
 def main() -> None:

@@ -58,7 +58,8 @@ ON_A_CLUSTER = """
 import os, sys, time
 from pathlib import Path
 import ray
-from raygen.errors import EnvironmentProblem
+from raygen import __version__
+from raygen.errors import RunError
 from raygen.execute import shared_folder
 from raygen.execute.shared_folder import check_shared
 from ray.cluster_utils import Cluster
@@ -77,10 +78,10 @@ with session(Resources()) as room:
     node = cluster.add_node(num_cpus=3)
     told.append(later())
     check_shared(Path.cwd())
-    shared_folder._sees = lambda path: False
+    shared_folder.look = lambda mark: (False, True, __version__)
     try:
         check_shared(Path.cwd())
-    except EnvironmentProblem as error:
+    except RunError as error:
         print(error, flush=True)
     other = Room(Resources(share=4.0), shared=True)
     told += [later(), other.now()]
@@ -109,5 +110,5 @@ def test_room_follows_the_cluster(tmp_path: Path) -> None:
     *_, blind, told = done.stdout.splitlines() or ["", ""]
     assert told == "[2, 5, 1, 4, 5, 2]", done.stderr
     assert f"{tmp_path}: node " in blind
-    assert "does not see it; all nodes must see the folder of a run" in blind
+    assert "does not see it; all nodes must share the folder of a run" in blind
     assert list(tmp_path.iterdir()) == []
