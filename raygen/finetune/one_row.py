@@ -47,11 +47,11 @@ def check_row(blueprint: PretrainedBlueprint) -> None:
 
 
 def _row(constants: Mapping[str, Any]) -> np.ndarray | None:
-    """A black image or a silent sound; of rows of tokens nothing."""
+    """Two black images or silent sounds, for norms of a batch want two; of tokens nothing."""
     import numpy as np
 
     if "SIZE" in constants:
-        return np.zeros((1, 8, 8, 3), np.uint8)
+        return np.zeros((2, 8, 8, 3), np.uint8)
     if "SAMPLES" in constants:
-        return np.zeros((1, constants["SAMPLES"]), np.int16)
+        return np.zeros((2, constants["SAMPLES"]), np.int16)
     return None
