@@ -8,10 +8,11 @@ from raygen.errors import TrialError
 from raygen.execute.job import Job, Message
 from raygen.execute.pool import Pool
 from raygen.execute.run import Run
-from raygen.rank.folds import Terms, fold_scores, rank_entries
+from raygen.rank.folds import rank_entries
 from raygen.rank.leaderboard import Entry
 from raygen.rank.race import standing
 from raygen.rank.repeats import cells_of
+from raygen.rank.scored import Terms, fold_scores
 from raygen.runs.records import State, TrialRecord
 from raygen.source.candidate import Candidate
 

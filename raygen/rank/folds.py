@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from raygen.rank.choice import Contender, choose
-from raygen.rank.criteria import Criteria, held_out_criteria
+from raygen.rank.choice import choose
 from raygen.rank.diagnosis import Patient, diagnose
 from raygen.rank.leaderboard import Entry, Verdict
-from raygen.rank.race import tied_for_first
+from raygen.rank.scored import Scored, Terms, contenders_of, scored_trials, sign_of
 from raygen.rank.statistics import friedman_nemenyi, mean_interval, posterior_of
-from raygen.runs.records import FoldResult, History, TrialRecord
+from raygen.runs.records import History
 
 _USUAL_ROPE = 0.01
 """As a part of the best mean, where the YAML gives none."""
@@ -27,46 +25,6 @@ _BOUNDS = {
 """Between which a metric must lie, and so its mean."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Terms:
-    """By what candidates are ranked."""
-
-    folds: int
-    """Of one cross-validation."""
-    repeats: int = 1
-    ordered: bool = False
-    """Whether each fold trains on the rows before it alone."""
-    choose: str = "mean"
-    """A key of ``choice.RULES``."""
-    rope: float | None = None
-    num_rows: int = 0
-    """Training rows; 0 if they are not counted."""
-
-    @property
-    def scores(self) -> int:
-        """Scores of a candidate that was trained on all folds of all repeats."""
-        return self.folds * self.repeats
-
-    @property
-    def test_share(self) -> float:
-        """The part of the rows on which a fold is scored; in order, by the mean over the folds."""
-        if not self.ordered:
-            return 1 / self.folds
-        ratio = math.fsum(1 / (1 + fold) for fold in range(self.folds)) / self.folds
-        return ratio / (1 + ratio)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Scored:
-    """A trial all of whose folds so far have a score."""
-
-    trial: TrialRecord
-    results: Sequence[FoldResult]
-    scores: Sequence[float]
-    """Higher is better."""
-    criteria: Criteria | None
-
-
 def rank_entries(history: History, trial_ids: Sequence[str], terms: Terms) -> list[Entry]:
     """Order the trials: the chosen one, then by their gap to the best mean.
 
@@ -74,16 +32,16 @@ def rank_entries(history: History, trial_ids: Sequence[str], terms: Terms) -> li
     mean is that of a trial with all folds; those that were stopped before are compared with it on
     the folds that both have. There is nothing to rank if no trial has all folds.
     """
-    found = _scored(history, trial_ids, terms)
+    found = scored_trials(history, trial_ids, terms)
     if not found:
         return []
-    contenders = _contenders(found, terms)
+    contenders = contenders_of(found, terms)
     chosen = choose(contenders, terms.choose).place
     rope = _rope_of(found[0].scores, terms)
     patients = [
         Patient(
-            curve=[_sign(history) * score for score in each.trial.curve],
-            sign=_sign(history),
+            curve=[sign_of(history) * score for score in each.trial.curve],
+            sign=sign_of(history),
             results=each.results,
             scores=each.scores,
             tied=contender.tied,
@@ -113,10 +71,10 @@ def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> di
     the search found it, and its mean on the other folds. It is None where fold 0 has fewer rows to
     train on than the others.
     """
-    found = _scored(history, trial_ids, terms)
-    contenders = _contenders(found, terms)
+    found = scored_trials(history, trial_ids, terms)
+    contenders = contenders_of(found, terms)
     choice = choose(contenders, terms.choose)
-    scores = [_sign(history) * score for score in found[choice.place].scores]
+    scores = [sign_of(history) * score for score in found[choice.place].scores]
     others = float(np.mean(scores[1:]))
     rope = _rope_of(found[0].scores, terms)
     return {
@@ -136,14 +94,14 @@ def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> di
         else {
             "search": scores[0],
             "other_folds": others,
-            "difference": _sign(history) * (scores[0] - others),
+            "difference": sign_of(history) * (scores[0] - others),
         },
         "test_looks": history.test_looks,
         "ranks": _ranks([each for each in found if len(each.scores) == terms.scores], terms),
     }
 
 
-def _ranks(complete: Sequence[_Scored], terms: Terms) -> dict[str, Any] | None:
+def _ranks(complete: Sequence[Scored], terms: Terms) -> dict[str, Any] | None:
     """Friedman's and Nemenyi's tests over the repeats; None of fewer than three candidates."""
     if len(complete) < 3 or terms.repeats < 2:
         return None
@@ -162,67 +120,6 @@ def _ranks(complete: Sequence[_Scored], terms: Terms) -> dict[str, Any] | None:
 def _rope_of(scores: Sequence[float], terms: Terms) -> float:
     """Difference that makes none in practice, by the leader's scores if nobody said it."""
     return _USUAL_ROPE * abs(float(np.mean(scores))) if terms.rope is None else terms.rope
-
-
-def fold_scores(history: History, trial_id: str) -> list[float]:
-    """A trial's scores on folds 0, 1, ... as far as there are any; NaN where one failed."""
-    scores: list[float] = []
-    while (result := history.folds.get((trial_id, len(scores)))) is not None:
-        failed = result.state.has_failed()
-        scores.append(math.nan if failed else _sign(history) * result.metrics[history.metric])
-    return scores
-
-
-def _sign(history: History) -> int:
-    return 1 if history.mode == "max" else -1
-
-
-def _scored(history: History, trial_ids: Sequence[str], terms: Terms) -> list[_Scored]:
-    """The trials without a failed fold, the best mean of those with all folds first.
-
-    The others follow by their gap to it; there are none if no trial has all folds.
-    """
-    found = []
-    for trial_id in trial_ids:
-        scores = fold_scores(history, trial_id)
-        if not scores or math.isnan(sum(scores)):
-            continue
-        results = [history.folds[trial_id, fold] for fold in range(len(scores))]
-        trial = history.trials[trial_id]
-        ends = [result.metrics for result in results[: terms.folds]]
-        whole = len(ends) == terms.folds  # each row held out once
-        criteria = held_out_criteria(ends, trial.num_parameters, terms.num_rows) if whole else None
-        found.append(_Scored(trial=trial, results=results, scores=scores, criteria=criteria))
-    complete = [each for each in found if len(each.scores) == terms.scores]
-    if not complete:
-        return []
-    leader = max(complete, key=lambda each: float(np.mean(each.scores)))
-    return sorted(found, key=lambda each: (each is not leader, _gap(leader.scores, each.scores)))
-
-
-def _contenders(found: Sequence[_Scored], terms: Terms) -> list[Contender]:
-    """What the rule looks at."""
-    scores = [each.scores for each in found]
-    return [
-        Contender(
-            scores=each.scores,
-            gap=_gap(scores[0], each.scores),
-            tied=tied,
-            complete=len(each.scores) == terms.scores,
-            num_parameters=each.trial.num_parameters,
-            latency_ms=each.trial.latency_ms,
-            aicc=each.criteria.aicc if each.criteria else None,
-        )
-        for each, tied in zip(
-            found, tied_for_first(scores, 0, test_share=terms.test_share), strict=True
-        )
-    ]
-
-
-def _gap(leader: Sequence[float], scores: Sequence[float]) -> float:
-    """How far it lies behind the leader on the folds that both have."""
-    shared = min(len(leader), len(scores))
-    return float(np.mean(leader[:shared]) - np.mean(scores[:shared]))
 
 
 def _posterior(
@@ -247,7 +144,7 @@ def _interval(values: Sequence[float], metric: str, terms: Terms) -> tuple[float
     return max(found[0], lowest), min(found[1], highest)
 
 
-def _entry(rank: int, scored: _Scored, metric: str, terms: Terms, verdict: Verdict) -> Entry:
+def _entry(rank: int, scored: Scored, metric: str, terms: Terms, verdict: Verdict) -> Entry:
     trial = scored.trial
     values = [float(result.metrics[metric]) for result in scored.results]
     return Entry(

@@ -12,7 +12,7 @@ from raygen.config.schema import Rank
 from raygen.errors import TrialError
 from raygen.execute.job import Message
 from raygen.rank import crossval
-from raygen.rank.folds import Terms
+from raygen.rank.scored import Terms
 from raygen.runs.records import History, State, TrialRecord
 
 _GOOD = [0.94, 0.90, 0.95, 0.91, 0.94, 0.90]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from test_leaderboard import ranked
 
-from raygen.rank.folds import Terms, fold_scores, rank_entries, ranking_json
+from raygen.rank.folds import rank_entries, ranking_json
+from raygen.rank.scored import Terms, fold_scores
 from raygen.runs.records import History, State
 
 

@@ -5,8 +5,9 @@ import statistics
 
 import numpy as np
 
-from raygen.rank.folds import Terms, rank_entries
+from raygen.rank.folds import rank_entries
 from raygen.rank.leaderboard import leaderboard_json
+from raygen.rank.scored import Terms
 from raygen.runs.records import FoldResult, History, State, TrialRecord
 
 
