@@ -80,7 +80,8 @@ def submit(
     )
     write_ticket(plan.paths, ticket)
     plan.paths.job_text.write_text(text, encoding="utf-8")
-    launcher.settle(ticket)
+    if waits_for := launcher.settle(ticket):
+        _note(f"it has not begun yet: {waits_for}")
     more = "attach, logs, stop, fetch" if launcher.fetch else "attach, logs, stop"
     _note(f"job {job} submitted; type raygen status {plan.paths.folder}, or {more}")
 

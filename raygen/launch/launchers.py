@@ -28,8 +28,8 @@ class Launcher:
     state_of: Callable[[Ticket], JobState]
     stop: Callable[[Ticket], None]
     logs: Logs
-    settle: Callable[[Ticket], None] = lambda ticket: None
-    """Waits until a job has begun; raises what it says if it cannot."""
+    settle: Callable[[Ticket], str] = lambda ticket: ""
+    """Waits until a job has begun; gives what it waits for, or raises what it says if it cannot."""
     fetch: Callable[[Ticket, RunPaths], list[Path]] | None = None
     """Brings the files of a run here; None where they are here, or cannot be brought."""
     has_own_files: bool = False

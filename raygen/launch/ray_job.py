@@ -87,8 +87,11 @@ def submit(cluster: RayCluster, order: Order, text: str, paths: RunPaths) -> str
     return _submit(cluster, order, packed)
 
 
-def settle(ticket: Ticket) -> None:
+def settle(ticket: Ticket) -> str:
     """Wait until a job has begun, or has said why it cannot.
+
+    Returns:
+        What it waits for, if that is longer than anybody should; else nothing.
 
     Raises:
         EnvironmentProblem: It cannot.
@@ -99,13 +102,14 @@ def settle(ticket: Ticket) -> None:
             status = client.get_job_status(ticket.job)
             log = client.get_job_logs(ticket.job)
             if BEGUN in log:
-                return
+                return ""
             if status.is_terminal():
                 raise EnvironmentProblem(
                     reason_in(log) or client.get_job_info(ticket.job).message or "no reason given",
                     where=f"job {ticket.job}",
                 )
             time.sleep(_PAUSE_S / 2)
+        return _state(client, ticket.job, with_said=True).said or "the job has not begun"
 
 
 def fetch(ticket: Ticket, paths: RunPaths) -> list[Path]:

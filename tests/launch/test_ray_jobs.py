@@ -255,6 +255,19 @@ def test_a_job_that_cannot_begin_says_why(
     assert raygen(*SUBMIT)[0] == 0
 
 
+def test_a_job_that_waits_is_left_waiting(
+    cluster: FakeJobServer, raygen: Raygen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Submit does not wait for ever, and says for what the job does."""
+    cluster.begins = "waiting for nodes: 1 of 2 are there\n"
+    monkeypatch.setattr(ray_job, "_BEGINS_S", 0.0)
+
+    code, told = raygen(*SUBMIT)
+
+    assert code == 0, told
+    assert "it has not begun yet: waiting for nodes: 1 of 2 are there" in told
+
+
 @pytest.mark.parametrize(
     ("refusal", "told"),
     [
