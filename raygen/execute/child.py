@@ -24,6 +24,7 @@ from typing import Any
 
 from raygen.execute.arrays import map_arrays
 from raygen.execute.disk import is_full
+from raygen.execute.gpu_memory import await_memory, limit_memory
 from raygen.execute.job import Job, Message
 from raygen.execute.pins import keep, pin, read_messages, write_messages
 from raygen.runs.paths import TrialPaths
@@ -79,7 +80,9 @@ def _train(job: Job, reporter: Reporter) -> None:
         reporter.send(message)
         if message.state.is_over():
             return
+    await_memory()
     model = _import_program(Path(job.model))
+    limit_memory()
     if job.halvings:
         model.MICRO_BATCH >>= job.halvings
         print(f"out of memory: micro-batches of {model.MICRO_BATCH} from now on", flush=True)

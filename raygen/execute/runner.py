@@ -15,6 +15,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import cast
 
 from raygen.execute.child import train_job
+from raygen.execute.gpu_memory import environment_of
 from raygen.execute.job import Job, Message
 from raygen.runs.records import State
 
@@ -72,7 +73,7 @@ class Runner(JobRunner):
         self._context.set_forkserver_preload([*preload, "raygen.execute.child"])
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)  # read by libraries when they are loaded
-        for name, value in ENVIRONMENT.items():
+        for name, value in {**ENVIRONMENT, **environment_of(gpus)}.items():
             os.environ.setdefault(name, value)
         main = sys.modules["__main__"]
         # or each child would import Ray's default_worker.py anew, which takes a second
