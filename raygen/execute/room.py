@@ -57,7 +57,7 @@ class Room:
         self._claim: Any = None
         if shared:
             self._claim = _put_up(resources.share)
-        check_room(resources)
+        trials_in(_places(), resources)  # refuses what never fits
 
     def now(self) -> int:
         """Trials that may run at this moment, at least one."""
@@ -71,15 +71,6 @@ class Room:
             self._known = room if wanted == "auto" else min(room, wanted)
         self._asked = time.monotonic()
         return max(self._known, 1)
-
-
-def check_room(resources: Resources) -> None:
-    """Refuse trials for which the cluster that one is connected to has no room.
-
-    Raises:
-        EnvironmentProblem: Not one fits.
-    """
-    trials_in(_places(), resources)
 
 
 def trials_in(places: Places, resources: Resources) -> int:

@@ -1,6 +1,6 @@
 """Begins a run on a Ray cluster: are the nodes there, and do all see the run's folder?
 
-``python -m raygen.launch.begin NODES RUN CONFIG generate --config CONFIG ...``, as a job of Ray's.
+``python -m raygen.launch.begin NODES MOST RUN CONFIG generate --config CONFIG ...``, as a job.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,20 +19,23 @@ from typing import Any
 from raygen.config.load import load_experiment
 from raygen.config.schema import Resources
 from raygen.errors import EnvironmentProblem, RaygenError, RunError
-from raygen.execute.room import check_room
+from raygen.execute.room import Places, trials_in
 from raygen.execute.shared_folder import check_shared
 from raygen.runs.paths import RunPaths
 
 BEGUN = "begun:"
 """Opens the line after which nothing about the cluster can be wrong any more."""
 _NODES_S = 600.0
+_MORE_S = 60.0
+"""How long a further node is waited for once there is room for a trial."""
 
 
-def begin(nodes: int, run: Path, config: str, overrides: Sequence[str]) -> str:
+def begin(nodes: int, most: int, run: Path, config: str, overrides: Sequence[str]) -> str:
     """Put what was shipped into the run's folder, check the config there and the folder everywhere.
 
     Args:
         nodes: That there must be.
+        most: Nodes that there may be, by Ray's autoscaler.
         run: Folder of the run.
         config: Path of the YAML, below what was shipped.
         overrides: ``key.path=value`` each.
@@ -60,7 +64,7 @@ def begin(nodes: int, run: Path, config: str, overrides: Sequence[str]) -> str:
         text=True,
     )
     try:
-        alive = _check_nodes(nodes, run, load_experiment(config, overrides).resources)
+        alive = _check_nodes(nodes, most, run, load_experiment(config, overrides).resources)
     finally:
         told = check.communicate()[1].strip().splitlines()
     if check.returncode:
@@ -69,25 +73,25 @@ def begin(nodes: int, run: Path, config: str, overrides: Sequence[str]) -> str:
     return f"{BEGUN} {seen} {run}"
 
 
-def _check_nodes(nodes: int, run: Path, resources: Resources) -> int:
+def _check_nodes(nodes: int, most: int, run: Path, resources: Resources) -> int:
     import ray
 
     ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
     try:
-        alive = _wait_for(ray, nodes)
+        _wait_for(ray, nodes)
+        alive = _with_room(ray, most, resources)
         check_shared(run)
-        check_room(resources)
     finally:
         ray.shutdown()
     return len(alive)
 
 
-def _wait_for(ray: Any, nodes: int) -> list[dict[str, Any]]:
+def _wait_for(ray: Any, nodes: int) -> None:
     until, told = time.monotonic() + _NODES_S, 0.0
     while True:
-        alive = [node for node in ray.nodes() if node["Alive"]]
+        alive = _alive(ray)
         if len(alive) >= nodes:
-            return alive
+            return
         if time.monotonic() > until:
             raise EnvironmentProblem(
                 f"{len(alive)} of {nodes} nodes are there after {_NODES_S:g} s",
@@ -100,12 +104,55 @@ def _wait_for(ray: Any, nodes: int) -> list[dict[str, Any]]:
         time.sleep(0.5)
 
 
+def _with_room(ray: Any, most: int, resources: Resources) -> list[dict[str, Any]]:
+    """The nodes, one of which at least has room; Ray's autoscaler is asked for more if none has.
+
+    Raises:
+        EnvironmentProblem: A trial fits nowhere.
+    """
+    from ray.autoscaler.sdk import request_resources
+
+    alive, began = _alive(ray), time.monotonic()
+    if len(alive) >= most or _fits(alive, resources):
+        _check_room(alive, resources)
+        return alive
+    bundle = {"CPU": resources.cpus, **({"GPU": resources.gpus} if resources.gpus else {})}
+    print(f"no node has room for a trial; asking for more than {len(alive)} of {most}", flush=True)
+    request_resources(bundles=[bundle] * max(resources.workers[0], most - len(alive)))
+    came = began
+    while len(alive) < most:
+        now, before = time.monotonic(), len(alive)
+        if now - began > _NODES_S or (_fits(alive, resources) and now - came > _MORE_S):
+            break
+        time.sleep(1)
+        alive = _alive(ray)
+        came = time.monotonic() if len(alive) > before else came
+    request_resources(bundles=[])  # those that are there stay while they are used
+    _check_room(alive, resources)
+    return alive
+
+
+def _fits(alive: list[dict[str, Any]], resources: Resources) -> bool:
+    with suppress(EnvironmentProblem):
+        _check_room(alive, resources)
+        return True
+    return False
+
+
+def _check_room(alive: list[dict[str, Any]], resources: Resources) -> None:
+    trials_in(Places(tuple(node["Resources"] for node in alive)), resources)
+
+
+def _alive(ray: Any) -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
 def main() -> None:
     """Begin, and become the run."""
-    nodes, run, config, *words = sys.argv[1:]
+    nodes, most, run, config, *words = sys.argv[1:]
     overrides = [value for flag, value in pairwise(words) if flag == "--set"]
     try:
-        print(begin(int(nodes), Path(run), config, overrides), flush=True)
+        print(begin(int(nodes), int(most), Path(run), config, overrides), flush=True)
     except RaygenError as error:
         sys.exit(f"Error: {error}")
     os.execv(sys.executable, [sys.executable, "-m", "raygen", *words])

@@ -40,6 +40,8 @@ class RayCluster:
     """Path of the file with the cluster's token; empty where Ray's own places are looked at."""
     nodes: int = 1
     """Nodes that there are at first, the head included."""
+    most: int = 1
+    """Nodes that Ray's autoscaler may make of them."""
 
 
 def cluster_at(address: str) -> RayCluster:
@@ -101,6 +103,7 @@ def cluster_of(values: Mapping[str, Any], origin: Origin) -> RayCluster:
         port=int(port[1]) if port else JOB_PORT,
         token=_token_of(values, origin),
         nodes=1 + least,
+        most=1 + max(least, values.get("max_workers", len(workers))),
     )
 
 

@@ -47,8 +47,8 @@ def entrypoint(cluster: RayCluster, order: Order) -> list[str]:
     """The words that the head runs, in a folder with what was shipped."""
     run = str(order.run)
     python, _, _, *words = order.command("python", order.config.name, run, f"{run}/model.py")
-    begin = ["job_start.py", __version__, str(cluster.nodes), run, order.config.name]
-    return [python, *begin, *words]
+    nodes = [str(cluster.nodes), str(cluster.most)]
+    return [python, "job_start.py", __version__, *nodes, run, order.config.name, *words]
 
 
 def description(cluster: RayCluster, order: Order) -> str:

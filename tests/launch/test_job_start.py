@@ -63,4 +63,4 @@ def test_a_folder_that_cannot_be_written_is_told(
     (tmp_path / "file").write_text("")
 
     with pytest.raises(RunError, match=r"file/run: cannot be written on the cluster: Not a dir"):
-        begin(1, tmp_path / "file" / "run", "config.yaml", ())
+        begin(1, 1, tmp_path / "file" / "run", "config.yaml", ())

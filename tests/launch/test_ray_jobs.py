@@ -72,7 +72,7 @@ def test_a_run_is_submitted_asked_for_and_stopped(
     assert name.startswith("raygen-digits-")
     assert name.endswith("-1")
     assert job.asked["entrypoint"].endswith(
-        "2 /shared/runs/digits config.yaml generate --config config.yaml "
+        " 2 2 /shared/runs/digits config.yaml generate --config config.yaml "
         "--run-dir /shared/runs/digits --output /shared/runs/digits/model.py --set search.trials=3"
     )
     (pack,) = cluster.packages.values()
