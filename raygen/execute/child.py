@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import gc
 import importlib
 import math
@@ -32,6 +33,7 @@ from raygen.runs.records import State
 
 _SHARE_FOR_CHECKPOINTS = 0.05
 _PR_SET_PDEATHSIG = 1
+_PREDECESSOR_S = 30.0
 _OUT_OF_MEMORY = ("outofmemory", "out of memory", "can't allocate memory", "resourceexhausted")
 
 
@@ -124,6 +126,7 @@ class Reporter:
 
     def earlier(self) -> list[Message]:
         """What was told up to the checkpoint, which is put in order first."""
+        _await_predecessor(self.job)
         return read_messages(_mended(Path(self.job.checkpoint)))
 
     @property
@@ -258,6 +261,27 @@ def _state_after(error: Exception, job: Job) -> State:
     if _is_out_of_memory(error):
         return State.OUT_OF_MEMORY
     return State.DISK_FULL if is_full(error, Path(job.checkpoint).parent) else State.ERROR
+
+
+def _await_predecessor(job: Job) -> None:
+    """Wait until no earlier process of the same job is left, which might still save.
+
+    When a worker dies, its job is given to another at once, and on a busy machine the child of the
+    first lives a moment longer. Each holds a lock on a byte of the log, by its fold, which ends
+    with it. Whoever waits in vain goes on: the other may be on a node that is cut off.
+    """
+    log = os.open(job.log, os.O_RDWR)  # stays open, and so locked, until this process ends
+    place = 0 if job.fold is None else job.fold + 1
+    until = time.monotonic() + _PREDECESSOR_S
+    while time.monotonic() < until:
+        try:
+            fcntl.lockf(log, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except (BlockingIOError, PermissionError):
+            time.sleep(0.02)
+        except OSError:  # a file system without locks
+            return
+        else:
+            return
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -372,6 +373,21 @@ def test_a_kill_between_two_renames_loses_nothing(runner: Runner, new_job: NewJo
     assert runner.run(job).state is State.FINISHED
     assert log(job).count("training from") == 1
     assert [f.name for f in checkpoint.parent.glob("checkpoint*")] == ["checkpoint-0"]
+
+
+def test_a_job_waits_for_who_had_it_before(runner: Runner, new_job: NewJob) -> None:
+    """A child of a worker that died may still save; the next one begins when it is gone."""
+    job = new_job(epochs=1)
+    log = Path(job.log)
+    log.touch()
+    with log.open("r+b") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX, 1, job.fold + 1)
+        runner.start(job)
+        time.sleep(1.0)
+        assert log.read_text() == ""
+
+    assert runner.next().state is State.FINISHED
+    assert "training from epoch 0" in log.read_text()
 
 
 def test_a_checkpoint_is_replaced_as_a_whole(runner: Runner, new_job: NewJob) -> None:
