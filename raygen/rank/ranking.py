@@ -7,6 +7,7 @@ from typing import Any
 
 from raygen.execute.pool import Pool
 from raygen.execute.run import Run
+from raygen.rank.checks import check_rows
 from raygen.rank.crossval import best_trials, crossvalidate, fit_winner, terms_of
 from raygen.rank.folds import ranking_json
 from raygen.rank.leaderboard import Entry
@@ -25,6 +26,7 @@ def rank(run: Run, *, fits: bool) -> list[Entry]:
     """
     if not run.blueprint.folds:
         return rank_repeats(run)
+    check_rows(run)
     with Pool(run) as pool:
         entries = crossvalidate(run, pool)
         if entries and fits:
@@ -37,4 +39,5 @@ def told_ranking(run: Run, entries: list[Entry]) -> Mapping[str, Any]:
     if not entries or not run.blueprint.folds:
         return {}
     trial_ids = [trial.trial_id for trial in best_trials(run)]
-    return ranking_json(run.history, trial_ids, terms_of(run))
+    told = ranking_json(run.history, trial_ids, terms_of(run))
+    return {**told, "data": run.history.data}

@@ -294,7 +294,8 @@ def _verdict_lines(board: Mapping[str, Any]) -> list[str]:
             f"{entry['trial_id']} {each['verdict']}: {each['evidence']}"
             for each in entry["diagnosis"]
         ]
-    return lines
+    found = board.get("data") or ()
+    return lines + [f"data, {each['verdict']}: {each['evidence']}" for each in found]
 
 
 def _test_lines(board: Mapping[str, Any]) -> list[str]:

@@ -163,6 +163,8 @@ class History:
     """Trial id, metrics and seconds of the winner's one look at the test rows."""
     test_looks: int = 0
     """How often the test rows were looked at; more than once if another one won later."""
+    data: list[dict[str, str]] | None = None
+    """What is wrong with the rows, each a verdict and its evidence; None if nobody has looked."""
     searched: Searched | None = None
     """How the search has come to its end; None if it has not."""
     algorithm: str = ""
@@ -213,6 +215,8 @@ class History:
                 self._exploit(fields)
             case "searched":
                 self.searched = Searched(**fields)
+            case "data":
+                self.data = fields["verdicts"]
             case "fit":
                 self.fit = fields
             case "test":

@@ -143,6 +143,16 @@ class Blueprint:
         """
         return load_arrays(self.spec)
 
+    def split(self, y: np.ndarray, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """The training and the held-out rows of a fold."""
+        dealt = {"FOLDS": self.folds * self.repeats, "REPEATS": self.repeats, "SEED": self.seed}
+        # both have a split, and the last one counts; the first has what it calls
+        text = link(dict.fromkeys((_FOLDS, folds_fragment(self))), {**self.spec.constants, **dealt})
+        program: dict[str, Any] = {"__name__": "folds"}
+        exec(compile(text, "<folds>", "exec"), program)
+        rows: tuple[np.ndarray, np.ndarray] = program["split"](y, fold)
+        return rows
+
     def preload(self) -> tuple[str, ...]:
         """The modules that every model.py of the run imports, at once or when first used."""
         first = {each.name: each.domain.grid(2)[0] for each in self.space.parameters}
@@ -191,6 +201,13 @@ def render(blueprint: Blueprint, candidate: Candidate, *, changes: Changes = ())
     return Source(parts.assemble(regions))
 
 
+def folds_fragment(blueprint: Blueprint) -> str:
+    """Name the module that deals the rows into folds."""
+    if blueprint.repeats > 1:
+        return f"{_FRAGMENTS}.folds_repeated"
+    return f"{_FRAGMENTS}.{SPLITS[blueprint.spec.split]}"
+
+
 @dataclass(frozen=True)
 class _Parts:
     """The fragments one program is put together from."""
@@ -208,9 +225,7 @@ class _Parts:
     @property
     def folds(self) -> str:
         """The fragment that deals the rows into folds."""
-        if self.blueprint.repeats > 1:
-            return f"{_FRAGMENTS}.folds_repeated"
-        return f"{_FRAGMENTS}.{SPLITS[self.blueprint.spec.split]}"
+        return folds_fragment(self.blueprint)
 
     def data(self) -> str:
         """The text that reads the data set and deals it into folds."""

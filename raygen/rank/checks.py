@@ -1,0 +1,64 @@
+"""What is wrong with the rows that all candidates learn from? Looked at once, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from raygen.execute.run import Run
+from raygen.rank.amount import rare_classes, too_few_rows
+from raygen.rank.diagnosis import Diagnosis
+from raygen.rank.duplicates import duplicates
+from raygen.rank.label_noise import label_noise
+from raygen.rank.rows import Rows, folds_of
+from raygen.rank.table_columns import groups, leak
+from raygen.source.render import Blueprint
+
+_MOST_ROWS = 2000
+"""Rows that the simple learner sees, so that it takes seconds."""
+
+
+def check_rows(run: Run) -> None:
+    """Record what is wrong with the training rows, unless that was done before.
+
+    Only of networks that are built here: what a pretrained model reads are numbers of its own
+    tokens, and the rows of a program of the user's own are not known.
+    """
+    blueprint = run.blueprint
+    if run.history.data is not None or not isinstance(blueprint, Blueprint):
+        return
+    import ray
+
+    arrays, spec = ray.get(run.arrays), blueprint.spec
+    rows = Rows(
+        x=arrays["x"],
+        y=arrays["y"],
+        fold=folds_of(blueprint.split, arrays["y"], blueprint.folds),
+        modality=spec.modality,
+        regression=not spec.classes,
+        names=(*spec.constants.get("NUMERIC", ()), *spec.constants.get("CATEGORIES", ())),
+        num_categories=len(spec.constants.get("CATEGORIES", ())),
+    )
+    found = diagnose_rows(rows, folds=blueprint.folds, classes=spec.classes)
+    run.record("data", verdicts=[asdict(each) for each in found])
+
+
+def diagnose_rows(rows: Rows, *, folds: int, classes: Sequence[str | int] = ()) -> list[Diagnosis]:
+    """All that is wrong with the rows.
+
+    Args:
+        rows: The training rows, all of them; what needs a learner looks at a sample.
+        folds: Of the ranking.
+        classes: The labels, by their class number.
+    """
+    sample, tied = rows.sample(_MOST_ROWS), groups(rows, _MOST_ROWS)
+    found = (
+        duplicates(rows),
+        leak(sample),
+        tied,
+        label_noise(sample),
+        # more rows of groups that folds part would always help
+        None if tied else too_few_rows(sample, whole=sample is rows),
+        rare_classes(rows, folds, classes),
+    )
+    return [each for each in found if each is not None]
