@@ -26,6 +26,7 @@ from typing import Any
 from raygen.execute.arrays import map_arrays
 from raygen.execute.disk import is_full
 from raygen.execute.gpu_memory import await_memory, limit_memory
+from raygen.execute.held_out import HeldOut
 from raygen.execute.job import Job, Message
 from raygen.execute.pins import keep, pin, read_messages, write_messages
 from raygen.runs.paths import TrialPaths
@@ -89,6 +90,9 @@ def _train(job: Job, reporter: Reporter) -> None:
         model.MICRO_BATCH >>= job.halvings
         print(f"out of memory: micro-batches of {model.MICRO_BATCH} from now on", flush=True)
     arrays = map_arrays(Path(job.data))
+    if job.out_of_fold and hasattr(model, "predict"):
+        held_out = HeldOut(model.predict, model.split(arrays["y"], job.fold)[1])
+        model.predict = reporter.held_out = held_out
     gc.freeze()  # what the fork shares with its parent stays shared
     if earlier:
         reporter.seconds_before = earlier[-1].seconds
@@ -121,6 +125,7 @@ class Reporter:
         self.job, self.connection = job, connection
         self.started, self.seconds_before = time.monotonic(), 0.0
         self.saved_at, self.save_seconds = self.started, 0.0
+        self.held_out: HeldOut | None = None
         self.sent: list[Message] = []
         self.unanswered = 0
 
@@ -151,6 +156,8 @@ class Reporter:
         last = epoch >= self.job.epochs
         over = last and self.job.fold is not None  # else the test rows are still to be scored
         message = self._message(State.FINISHED if over else State.RUNNING, metrics, "")
+        if over and self.held_out is not None:  # before it is told, which ends this process
+            self.held_out.save(Path(self.job.out_of_fold))
         if save is None:
             if epoch in self.job.milestones:
                 raise ValueError("the scheduler needs checkpoints: report(metrics, save) must save")

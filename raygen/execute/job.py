@@ -28,6 +28,8 @@ class Job:
     """File for what the program prints."""
     weights: str = ""
     """Folder to leave the trained weights in; empty for none."""
+    out_of_fold: str = ""
+    """File for the predictions of the held-out rows after the last epoch; empty for none."""
     memory_gb: float | None = None
     hang_timeout_s: float = 600.0
     reported: int = 0

@@ -118,6 +118,7 @@ class Run:
             metric=self.blueprint.metric,
             checkpoint=str(paths.checkpoint(fold)),
             log=str(paths.log),
+            out_of_fold="" if fold is None else str(paths.out_of_fold(fold)),
             weights=str(self.paths.best / "weights") if fold is None else "",
             keep_checkpoints=self.experiment.resources.keep_checkpoints if fold is None else 0,
             memory_gb=self.experiment.resources.memory_gb_per_trial,

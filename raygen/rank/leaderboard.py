@@ -48,6 +48,8 @@ class Entry:
     """95 % interval of the mean, which over folds allows for their overlap; None of one score."""
     verdict: Verdict | None = None
     """None of repeats."""
+    held_out: Mapping[str, Any] | None = None
+    """What its predictions of held-out rows say; None where they are not kept."""
 
 
 def leaderboard_json(
@@ -80,5 +82,7 @@ def _plain(entry: Entry) -> dict[str, Any]:
     """An entry for JSON; a verdict is there only where folds give one."""
     told = asdict(entry) | {"folds": list(entry.folds)}
     interval, verdict = told.pop("interval"), told.pop("verdict") or {}
+    if told["held_out"] is None:
+        del told["held_out"]
     told |= {} if interval is None else {"interval": list(interval)}
     return told | {n: list(v) if isinstance(v, tuple) else v for n, v in verdict.items()}

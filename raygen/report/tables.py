@@ -287,6 +287,7 @@ def _verdict_lines(board: Mapping[str, Any]) -> list[str]:
     if board["optimism"]:
         seen, unseen = (score_text(board["optimism"][key]) for key in ("search", "other_folds"))
         lines.append(f"{first} on the fold of the search: {seen}, on the others: {unseen}")
+    lines += _held_out_lines(board["entries"][0])
     if fits["run"] < fits["full"]:
         lines.append(f"{fits['run']} of {fits['full']} trainings of folds, the race saved the rest")
     for entry in board["entries"]:
@@ -296,6 +297,21 @@ def _verdict_lines(board: Mapping[str, Any]) -> list[str]:
         ]
     found = board.get("data") or ()
     return lines + [f"data, {each['verdict']}: {each['evidence']}" for each in found]
+
+
+def _held_out_lines(entry: Mapping[str, Any]) -> list[str]:
+    """What the first one's predictions of the held-out rows say, in a line."""
+    found = entry.get("held_out")
+    if not found:
+        return []
+    if "residuals" in found:
+        left = found["residuals"]
+        told = f"residuals {score_text(left['mean'])} ± {score_text(left['std'])}"
+    else:
+        names = {"macro": "macro F1", "weighted": "weighted F1"}
+        told = ", ".join(f"{name} {score_text(found[key]['f1'])}" for key, name in names.items())
+        told += f", calibration error {score_text(found['calibration']['ece'])}"
+    return [f"{entry['trial_id']} on {found['rows']} held-out rows: {told}"]
 
 
 def _test_lines(board: Mapping[str, Any]) -> list[str]:

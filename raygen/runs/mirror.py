@@ -15,7 +15,14 @@ from raygen.errors import EnvironmentProblem, RunError
 from raygen.runs.paths import RunPaths
 
 _EVERY_S = 10.0
-_PATTERNS = ("config.yaml", "leaderboard.json", "report.png", "best/**/*", "trials/*/model.py")
+_PATTERNS = (
+    "config.yaml",
+    "leaderboard.json",
+    "report.png",
+    "best/**/*",
+    "trials/*/model.py",
+    "trials/*/out-of-fold/*.npz",
+)
 """Besides the journal. Checkpoints are not copied: what was training begins again."""
 
 
