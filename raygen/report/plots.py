@@ -16,6 +16,17 @@ from raygen.config.space import Space
 from raygen.errors import ConfigError, RaygenError, RunError
 from raygen.report.advice import advice_of
 from raygen.report.canvas import drawing, write_figure
+from raygen.report.held_out import (
+    calibration_figure,
+    calibration_numbers,
+    check_calibration,
+    check_confusion,
+    check_residuals,
+    confusion_figure,
+    confusion_numbers,
+    residuals_figure,
+    residuals_numbers,
+)
 from raygen.report.importance import check_importances, importance_figure, importances
 from raygen.report.parallel import parallel_figure, parallel_numbers
 from raygen.report.pareto import check_pareto, pareto_figure, pareto_numbers
@@ -219,6 +230,24 @@ PLOTS: dict[str, Plot] = {
         ranks_figure,
         ranks_numbers,
         check_ranks,
+    ),
+    "confusion": Plot(
+        "the held-out rows of each class, by what the first took them for",
+        confusion_figure,
+        confusion_numbers,
+        check_confusion,
+    ),
+    "calibration": Plot(
+        "how often the first is right, against how sure it is",
+        calibration_figure,
+        calibration_numbers,
+        check_calibration,
+    ),
+    "residuals": Plot(
+        "how far off the first is, over what it predicts",
+        residuals_figure,
+        residuals_numbers,
+        check_residuals,
     ),
 }
 """Every picture, in the order in which they are drawn."""
