@@ -97,7 +97,8 @@ def test_a_run_on_two_machines(network: SmallNetwork, tmp_path: Path) -> None:
     attached.kill()
     attached.wait()
     deadline = time.monotonic() + 20
-    while "cat" in network.run("pgrep", "-fa", "^ssh ", cwd=place)[1]:
+    own = f"^ssh .*{network.folder}.* cat$"
+    while network.run("pgrep", "-fa", own, cwd=place)[1]:
         assert time.monotonic() < deadline, "the tunnel is left behind"
         time.sleep(0.5)
     code, told = raygen("attach", "runs/digits")
