@@ -16,6 +16,8 @@ from raygen.source.render import Blueprint
 
 _MOST_ROWS = 2000
 """Rows that the simple learner sees, so that it takes seconds."""
+_MOST_COUNTED = 200_000
+"""Rows that duplicates and groups are looked for in."""
 
 
 def check_rows(run: Run) -> None:
@@ -51,9 +53,10 @@ def diagnose_rows(rows: Rows, *, folds: int, classes: Sequence[str | int] = ()) 
         folds: Of the ranking.
         classes: The labels, by their class number.
     """
-    sample, tied = rows.sample(_MOST_ROWS), groups(rows, _MOST_ROWS)
+    counted, sample = rows.sample(_MOST_COUNTED), rows.sample(_MOST_ROWS)
+    tied = groups(counted, _MOST_ROWS)
     found = (
-        duplicates(rows),
+        duplicates(counted),
         leak(sample),
         tied,
         label_noise(sample),

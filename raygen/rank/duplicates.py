@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from raygen.rank.diagnosis import Diagnosis
 from raygen.rank.rows import Rows
 
-_MOST_ROWS = 200_000
 _LEAST = 0.02
 """The share of rows that have a duplicate in another fold; iris as it is has more than 0.01."""
 
 
 def duplicates(rows: Rows) -> Diagnosis | None:
     """Count the rows that are equal to one of another fold, and those of them with other labels."""
-    rows = rows.sample(_MOST_ROWS)
     group = _groups(rows)
     first = np.unique(group, return_index=True)[1]
     crossing = _differs(rows.fold, group, first)[group]

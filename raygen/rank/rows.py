@@ -16,6 +16,8 @@ _FOLDS = 5
 """Of the simple learner's own cross-validation."""
 _MOST_PIXELS = 16
 """Rows and columns of an image that are kept, each the mean of a block."""
+_LARGEST = 1e38
+"""Of a number, as trees take them."""
 _MOST_TOKENS = 4096
 """Columns of a text: the tokens are counted by the remainder of their number."""
 
@@ -64,6 +66,8 @@ class Rows:
         """
         from sklearn.model_selection import KFold, StratifiedKFold  # a third of a second
 
+        if len(self.y) < 2 * _FOLDS:
+            return []
         if self.regression:
             return list(KFold(_FOLDS, shuffle=True, random_state=0).split(self.y))
         kept = np.flatnonzero(np.bincount(self.y)[self.y] >= _FOLDS)
@@ -128,21 +132,27 @@ def _learner_of(rows: Rows) -> Any:
 
 def _of_table(rows: Rows) -> NDArray[np.float64]:
     """Numbers as they are; categories, which are hashes, by the place of their value."""
-    found = np.array(rows.x, dtype=float)
+    found = np.clip(np.asarray(rows.x, dtype=float), -_LARGEST, _LARGEST)
     for place in range(found.shape[1] - rows.num_categories, found.shape[1]):
         known = ~np.isnan(found[:, place])
         found[known, place] = np.unique(found[known, place], return_inverse=True)[1]
     return found
 
 
-def _of_images(rows: Rows) -> NDArray[np.float64]:
-    """The means of blocks of pixels."""
-    height, width = rows.x.shape[1:3]
-    found: NDArray[Any] = np.asarray(rows.x, dtype=np.float32)
-    for axis, length in ((1, height), (2, width)):
-        starts = np.unique(np.linspace(0, length, min(length, _MOST_PIXELS) + 1).astype(int)[:-1])
-        counts = np.diff([*starts, length]).reshape([-1 if a == axis else 1 for a in range(4)])
-        found = np.add.reduceat(found, starts, axis=axis) / counts
+def _of_images(rows: Rows) -> NDArray[Any]:
+    """The means of blocks of pixels; some images at a time, for they may be large."""
+    parts = np.array_split(rows.x, max(1, len(rows.x) // 100))
+    return np.concatenate([_blocks(part) for part in parts])
+
+
+def _blocks(images: NDArray[Any]) -> NDArray[Any]:
+    found: NDArray[Any] = np.asarray(images, dtype=np.float32)
+    for axis in (1, 2):
+        length = found.shape[axis]
+        starts = np.arange(min(length, _MOST_PIXELS)) * length // min(length, _MOST_PIXELS)
+        counts = np.diff([*starts, length])
+        shape = [-1 if each == axis else 1 for each in range(found.ndim)]
+        found = np.add.reduceat(found, starts, axis=axis) / counts.reshape(shape)
     return found.reshape(len(found), -1)
 
 

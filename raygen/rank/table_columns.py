@@ -88,7 +88,7 @@ def groups(rows: Rows, most: int) -> Diagnosis | None:
     of one value are alike, and a simple learner does worse if values are held out as a whole.
 
     Args:
-        rows: All of them; a sample would break groups up.
+        rows: All of them, if they are not too many; a sample breaks groups up.
         most: Rows that the learner may see.
     """
     if rows.modality != "table" or not rows.deals:

@@ -221,3 +221,26 @@ def test_the_fold_of_each_row_is_that_of_the_program() -> None:
     assert (
         folds_of(lambda targets, fold: split(targets, fold), y, 5).tolist() == deal(y, 5).tolist()
     )
+
+
+@pytest.mark.parametrize("count", [1, 4, 12, 40])
+@pytest.mark.parametrize("kind", ["classes", "values"])
+def test_odd_tables_are_looked_at_without_harm(count: int, kind: str) -> None:
+    """Few rows, columns without a value or with one alone, numbers that no tree takes."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(count, 5))
+    x[:, 0], x[:, 1], x[0, 2], x[0, 3] = np.nan, 1.0, 1e300, np.nan
+    y = np.arange(count) % 7 if kind == "classes" else rng.normal(size=count)
+
+    verdicts = {each.verdict for each in found(rows_of(x, y))}
+
+    assert verdicts <= {"rare classes", "too few rows"}
+
+
+def test_images_of_any_size_become_blocks() -> None:
+    """The mean of each block of pixels; sides that do not divide, and small ones."""
+    image = np.arange(40 * 7, dtype=np.uint16).reshape(1, 40, 7, 1)
+    rows = rows_of(np.repeat(image, 3, axis=0), np.arange(3), "image")
+
+    assert rows.features.shape == (3, 16 * 7)
+    assert rows.features[0, 0] == image[0, :2, 0].mean()
