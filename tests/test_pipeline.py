@@ -83,7 +83,17 @@ def test_a_run_leaves_what_was_promised(done: pipeline.Result, place: Path) -> N
 
     assert json.loads((folder / "leaderboard.json").read_text(encoding="utf-8")) == board
     promised = ["name", "metric", "mode", "entries", "test"]
-    verdicts = ["terms", "chosen", "tied", "fold_fits", "optimism", "test_looks", "ranks", "data"]
+    verdicts = [
+        "terms",
+        "chosen",
+        "tied",
+        "fold_fits",
+        "optimism",
+        "test_looks",
+        "ranks",
+        "data",
+        "ensemble",
+    ]
     assert list(board) == [*promised, *verdicts]
     assert (board["name"], board["metric"], board["mode"]) == ("digits", "accuracy", "max")
     assert [entry["rank"] for entry in board["entries"]] == [1, 2]

@@ -30,6 +30,8 @@ class Predictions:
     rows: NDArray[np.int64]
     values: NDArray[np.float64]
     """A probability for each class, or a value."""
+    fold: NDArray[np.int64]
+    """That each row was held out by."""
 
     def fits(self, y: NDArray[Any]) -> bool:
         """Whether the targets are what is predicted: class numbers, or values."""
@@ -48,10 +50,10 @@ def read_predictions(trial: TrialPaths, folds: int) -> Predictions | None:
         if not path.exists():
             return None
         with np.load(path, allow_pickle=False) as file:
-            found.append((file["rows"], file["predictions"]))
-    rows, values = (np.concatenate(part) for part in zip(*found, strict=True))
+            found.append((file["rows"], file["predictions"], np.full(len(file["rows"]), fold)))
+    rows, values, held_by = (np.concatenate(part) for part in zip(*found, strict=True))
     order = np.argsort(rows, kind="stable")
-    return Predictions(rows[order], values[order].astype(float))
+    return Predictions(rows[order], values[order].astype(float), held_by[order])
 
 
 def describe(

@@ -132,7 +132,7 @@ def _learner_of(rows: Rows) -> Any:
 
 def _of_table(rows: Rows) -> NDArray[np.float64]:
     """Numbers as they are; categories, which are hashes, by the place of their value."""
-    found = np.clip(np.asarray(rows.x, dtype=float), -_LARGEST, _LARGEST)
+    found: NDArray[np.float64] = np.clip(np.asarray(rows.x, dtype=float), -_LARGEST, _LARGEST)
     for place in range(found.shape[1] - rows.num_categories, found.shape[1]):
         known = ~np.isnan(found[:, place])
         found[known, place] = np.unique(found[known, place], return_inverse=True)[1]
@@ -142,7 +142,8 @@ def _of_table(rows: Rows) -> NDArray[np.float64]:
 def _of_images(rows: Rows) -> NDArray[Any]:
     """The means of blocks of pixels; some images at a time, for they may be large."""
     parts = np.array_split(rows.x, max(1, len(rows.x) // 100))
-    return np.concatenate([_blocks(part) for part in parts])
+    found: NDArray[Any] = np.concatenate([_blocks(part) for part in parts])
+    return found
 
 
 def _blocks(images: NDArray[Any]) -> NDArray[Any]:

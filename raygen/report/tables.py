@@ -288,6 +288,10 @@ def _verdict_lines(board: Mapping[str, Any]) -> list[str]:
         seen, unseen = (score_text(board["optimism"][key]) for key in ("search", "other_folds"))
         lines.append(f"{first} on the fold of the search: {seen}, on the others: {unseen}")
     lines += _held_out_lines(board["entries"][0])
+    if (together := board.get("ensemble")) and len(together["members"]) > 1:
+        members = " + ".join(f"{n} x {name}" for name, n in together["members"].items())
+        told = f"together {score_text(together['mean'])}, chosen on the other folds"
+        lines.append(f"{told}: the mean of {members}")
     if fits["run"] < fits["full"]:
         lines.append(f"{fits['run']} of {fits['full']} trainings of folds, the race saved the rest")
     for entry in board["entries"]:

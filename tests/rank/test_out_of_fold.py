@@ -26,6 +26,11 @@ def sure_of(guess: list[int], probability: float = 0.8) -> np.ndarray:
     return p
 
 
+def of_one_fold(values: np.ndarray) -> Predictions:
+    """Predictions of the first rows."""
+    return Predictions(np.arange(len(values)), values, np.zeros(len(values), dtype=int))
+
+
 def kept(trial: TrialPaths, fold: int, rows: list[int], predictions: np.ndarray) -> None:
     """Keep what a program predicted of a fold."""
     program = HeldOut(lambda inputs, _: predictions, np.array(rows))
@@ -45,6 +50,7 @@ def test_predictions_of_folds_are_put_together_by_their_rows(tmp_path: Path) -> 
 
     assert found is not None
     assert found.rows.tolist() == [0, 1, 2, 3]
+    assert found.fold.tolist() == [1, 0, 1, 0]
     assert found.values.argmax(axis=1).tolist() == [2, 0, 2, 1]
 
 
@@ -64,7 +70,7 @@ def test_only_numbers_of_rows_are_kept(tmp_path: Path, predictions: np.ndarray) 
 def test_classes_are_told_with_their_scores_and_mix_ups() -> None:
     """By hand: two of three cats found, a dog taken for a cat, no emu."""
     y = np.array([0, 0, 0, 1, 1, 2])
-    told = describe(Predictions(np.arange(6), sure_of([0, 0, 1, 1, 0, 1])), y, LABELS)
+    told = describe(of_one_fold(sure_of([0, 0, 1, 1, 0, 1])), y, LABELS)
 
     cat, dog, emu = told["classes"]
     assert cat == {
@@ -88,7 +94,7 @@ def test_classes_are_told_with_their_scores_and_mix_ups() -> None:
 
 def test_all_classes_predicted_is_nothing_to_say() -> None:
     """Nor is a class without rows."""
-    told = describe(Predictions(np.arange(2), sure_of([0, 1])), np.array([0, 1]), LABELS)
+    told = describe(of_one_fold(sure_of([0, 1])), np.array([0, 1]), LABELS)
 
     assert never_predicted(told) is None
 
@@ -96,7 +102,7 @@ def test_all_classes_predicted_is_nothing_to_say() -> None:
 def test_a_large_matrix_is_left_out() -> None:
     """Hundreds of classes would fill the leaderboard."""
     p = np.eye(40)
-    told = describe(Predictions(np.arange(40), p), np.arange(40))
+    told = describe(of_one_fold(p), np.arange(40))
 
     assert told["confusion"] is None
     assert len(told["classes"]) == 40
@@ -121,7 +127,7 @@ def test_certain_and_right_is_calibrated() -> None:
 def test_values_are_told_by_their_residuals() -> None:
     """Target less prediction; the row that is farthest off is named."""
     y = np.arange(20.0)
-    told = describe(Predictions(np.arange(20), y + np.where(y == 7, 5.0, -1.0)), y)
+    told = describe(of_one_fold(y + np.where(y == 7, 5.0, -1.0)), y)
 
     assert told["residuals"]["mean"] == pytest.approx(0.7)
     assert told["residuals"]["quantiles"][2] == 1.0
@@ -132,7 +138,7 @@ def test_values_are_told_by_their_residuals() -> None:
 
 def test_predictions_must_fit_the_targets() -> None:
     """A preference has no class; probabilities do not go with values."""
-    classes = Predictions(np.arange(2), sure_of([0, 1]))
+    classes = of_one_fold(sure_of([0, 1]))
 
     assert classes.fits(np.array([0, 1]))
     assert not classes.fits(np.array([0.5, 1.5]))

@@ -17,20 +17,25 @@ from raygen.report.view import view_of
 PICTURES = ("confusion", "calibration", "residuals")
 
 
+def predicted(values: np.ndarray) -> Predictions:
+    """Predictions of the first rows."""
+    return Predictions(np.arange(len(values)), values, np.zeros(len(values), dtype=int))
+
+
 def told_of_classes(count: int, rows: int = 400) -> dict[str, Any]:
     """Predictions of so many classes, some of them wrong."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, count, rows)
     p = rng.dirichlet(np.ones(count), rows) + 0.8 * np.eye(count)[y]
     labels = [f"$\\frac$ class {place}" for place in range(count)]
-    return describe(Predictions(np.arange(rows), p / p.sum(axis=1, keepdims=True)), y, labels)
+    return describe(predicted(p / p.sum(axis=1, keepdims=True)), y, labels)
 
 
 def told_of_values(rows: int = 400) -> dict[str, Any]:
     """Predictions of a value."""
     rng = np.random.default_rng(0)
     y = rng.normal(0, 1, rows)
-    return describe(Predictions(np.arange(rows), y + rng.normal(0, 0.3, rows)), y)
+    return describe(predicted(y + rng.normal(0, 0.3, rows)), y)
 
 
 def board_with(held_out: dict[str, Any]) -> dict[str, Any]:
