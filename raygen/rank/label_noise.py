@@ -17,8 +17,10 @@ _FEWEST = 100
 """Of these at least so many, or half of the rows."""
 _LEAST = 0.05
 """Wrong labels that are worth a word."""
-_MOST = 0.4
+_MOST = 0.3
 """Contradictions among the surest predictions from which they are no evidence."""
+_LEARNT = 0.6
+"""Errors of all predictions, of those of the most frequent class, from which nothing is learnt."""
 _LEVEL = 0.05
 _UNSURE = 0.1
 """Errors that the surest predictions are spared, from which it is the learner that is too weak."""
@@ -53,7 +55,8 @@ def label_noise(rows: Rows) -> Diagnosis | None:
     wrong = round(noise.sure * noise.count)
     chance = float(special.betainc(wrong, noise.count - wrong + 1, _LEAST)) if wrong else 1.0
     steady = max(0.5 * noise.all, noise.all - _UNSURE) <= noise.sure <= _MOST
-    if chance > _LEVEL or not steady:
+    guessed = 1 - float(np.bincount(rows.y).max()) / len(rows.y)
+    if chance > _LEVEL or not steady or noise.all > _LEARNT * guessed:
         return None
     share = min(noise.share, noise.sure)
     told = (

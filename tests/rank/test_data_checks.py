@@ -83,7 +83,7 @@ def test_clean_data_has_nothing(name: str) -> None:
 def test_texts_are_looked_at_too() -> None:
     """Clean ones have nothing; wrong labels and duplicates are named."""
     assert found(texts(800)) == []
-    noisy, _ = shuffled(texts(800), 0.4)
+    noisy, _ = shuffled(texts(800), 0.3)
     assert [each.verdict for each in found(noisy)] == ["label noise"]
 
 
@@ -109,6 +109,13 @@ def test_classes_that_overlap_are_no_noise() -> None:
 
     assert float(np.mean(rows.errors(rows.predictions, np.arange(1500)))) > 0.15
     assert found(rows) == []
+
+
+def test_labels_that_nothing_tells_are_no_noise() -> None:
+    """Of pure chance there is nothing to learn, and so nobody to contradict."""
+    rng = np.random.default_rng(0)
+
+    assert found(rows_of(rng.normal(size=(500, 4)), rng.integers(0, 2, 500))) == []
 
 
 def test_the_confident_joint_is_that_of_the_paper() -> None:
