@@ -15,7 +15,7 @@ _SURE = 0.25
 """The share of the rows with the surest predictions."""
 _FEWEST = 100
 """Of these at least so many, or half of the rows."""
-_LEAST = 0.05
+_LEAST = 0.03
 """Wrong labels that are worth a word."""
 _MOST = 0.3
 """Contradictions among the surest predictions from which they are no evidence."""
@@ -46,8 +46,9 @@ def label_noise(rows: Rows) -> Diagnosis | None:
     Classes that overlap, and a learner that is too weak, make errors where it is unsure: its surest
     predictions are right. Wrong labels contradict these too, as often as all others. So it is said
     only if the surest quarter of the predictions is contradicted nearly as often as all of them,
-    and more often than chance would do it with one wrong label in twenty. How many are wrong is
-    told by the confident joint or by these, whichever says fewer: both count errors of the learner.
+    and more often than chance would do it with three wrong labels in a hundred. How many are wrong
+    is told by the confident joint or by these, whichever says fewer: both count errors of the
+    learner too.
     """
     if rows.regression or not rows.deals:
         return None

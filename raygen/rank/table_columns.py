@@ -98,13 +98,13 @@ def groups(rows: Rows, most: int) -> Diagnosis | None:
     for place in sorted(alike, key=lambda each: -alike[each])[:_MOST_TRIED]:
         if alike[place] < _GROUPED:
             break
+        pairs = np.unique(np.stack([_values(rows, place), rows.fold]), axis=1)
+        folds = np.bincount(pairs[0, pairs[0] >= 0])  # of each value
         dealt, whole, error = _scores_of_whole(rows, place, most)
-        if dealt - whole < max(_DROP, 2 * error):
+        if folds.max() == 1 or dealt - whole < max(_DROP, 2 * error):
             continue
-        values = _values(rows, place)
-        folds = [np.unique(rows.fold[values == value]).size for value in range(values.max() + 1)]
         name, score = _name(rows, place), "R2" if rows.regression else "accuracy"
-        told = f"{sum(n > 1 for n in folds)} of {len(folds)} values of {name} lie in several"
+        told = f"{(folds > 1).sum()} of {len(folds)} values of {name} lie in several"
         cost = f"a simple learner has {score} {dealt:.3f}, but {whole:.3f} on values held out whole"
         remedy = f"rank: {{split: grouped, by: {name}}} keeps them together"
         return Diagnosis("groups across folds", f"{told} folds: {cost}; {remedy}")

@@ -40,6 +40,9 @@ def test_emitted_program_repeats_its_scores(folder: Path, model: Path) -> None:
 
     best = result.leaderboard["entries"][0]
     assert json.loads(done.stdout.splitlines()[-1])["folds"] == best["folds"]
+    told = best["held_out"]
+    assert told["micro"]["recall"] == pytest.approx(best["mean"], abs=0.05)
+    assert told["rows"] == sum(each["support"] for each in told["classes"])
     assert "accuracy" in result.leaderboard["test"]
     assert (folder / "run" / "best" / "weights" / "adapter_model.safetensors").exists()
 

@@ -189,6 +189,16 @@ def test_groups_that_folds_part_are_named() -> None:
     assert "rank: {split: grouped, by: patient}" in told.evidence
 
 
+def test_groups_that_folds_keep_together_are_none() -> None:
+    """Nothing is to be done."""
+    who, x, ill = patients()
+    rows = rows_of(np.column_stack([x, who]), ill)
+
+    told = found(replace(rows, fold=who % FOLDS))
+
+    assert "groups across folds" not in [each.verdict for each in told]
+
+
 def test_names_that_tie_nothing_are_no_groups() -> None:
     """Whole numbers that repeat, with targets that do not go with them."""
     _, x, ill = patients()
