@@ -88,9 +88,43 @@ def search(config: _Config, run_dir: _RunDir = None, set_: _Set = None) -> None:
 
 
 @app.command()
-def rank(run: _Run, set_: _Set = None) -> None:
-    """Only rank what a search has found, also by other terms: the second step of generate."""
-    _steps(_plan_of(run, set_), "rank")
+def rank(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN|MODEL.PY...", help="Folder of a run, or programs to compare."),
+    ],
+    folds: Annotated[
+        int | None, typer.Option("--folds", help="Folds (default: as it is written).")
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", help="How often the rows are dealt anew.")
+    ] = None,
+    method: Annotated[str | None, typer.Option("--method", help="full or race.")] = None,
+    rope: Annotated[
+        float | None, typer.Option("--rope", help="Difference that makes none in practice.")
+    ] = None,
+    choose: Annotated[str | None, typer.Option("--choose", help="Rule by which one wins.")] = None,
+    run_dir: Annotated[
+        str | None, typer.Option("--run-dir", help="Of programs (default: runs/ranked).")
+    ] = None,
+    cpus: Annotated[
+        int | None, typer.Option("--cpus", help="CPUs of each training (default: THREADS).")
+    ] = None,
+    set_: _Set = None,
+) -> None:
+    """Only rank what a search has found, also by other terms; or any model.py files."""
+    terms = {"folds": folds, "repeats": repeats, "method": method, "rope": rope, "choose": choose}
+    words = [f"rank.{key}={value}" for key, value in terms.items() if value is not None]
+    if cpus is not None:
+        words.append(f"resources.cpus_per_trial={cpus}")
+    words += set_ or ()
+    if len(runs) > 1 or _is_program(runs[0]):
+        _rank_files(runs, words, run_dir)
+        return
+    if run_dir is not None:
+        must = "that of a run is the folder itself"
+        raise ConfigError(f"{run_dir!r} given", where="--run-dir", must=must, remedy="remove it")
+    _steps(_plan_of(runs[0], words), "rank")
 
 
 @app.command()
@@ -186,6 +220,28 @@ def _plan_of(run: Path, overrides: list[str] | None) -> Plan:
     if not paths.config.exists():
         raise ConfigError("there is no run", where=str(run), remedy="type ls runs")
     return plan_run(paths.config, overrides or (), run_dir=str(run), emits=False)
+
+
+def _is_program(path: Path) -> bool:
+    """Whether it names a program, or a folder that has one and is no run."""
+    from raygen.runs.paths import RunPaths
+
+    return path.suffix == ".py" or (
+        (path / "model.py").is_file() and not RunPaths(path).config.exists()
+    )
+
+
+def _rank_files(files: list[Path], words: list[str], run_dir: str | None) -> None:
+    """Compare programs that no search has found."""
+    from raygen.plan import plan_files
+    from raygen.pipeline import run_steps
+
+    named = [str(each / "model.py" if each.is_dir() else each) for each in files]
+    plan = plan_files(named, words, run_dir=run_dir)
+    _note(plan.blueprint.told())
+    result = run_steps(plan, upto="rank")
+    _print_leaderboard(result.leaderboard)
+    _print_outcome(result)
 
 
 def _steps(plan: Plan, upto: str) -> None:

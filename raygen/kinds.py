@@ -22,6 +22,8 @@ from raygen.finetune.space import DEFAULT_METHOD, finetuning_space, reserved_tok
 from raygen.finetune.tasks import FINETUNING, finetuning_objectives, finetuning_task
 from raygen.source.blueprint import AnyBlueprint
 from raygen.source.custom import CustomBlueprint
+from raygen.source.files import FilesBlueprint
+from raygen.source.program import Program, read_programs
 from raygen.source.render import Blueprint
 from raygen.source.user_command import read_command
 from raygen.source.user_function import read_function
@@ -43,6 +45,8 @@ def kind_of(experiment: Experiment) -> Kind:
     """How an experiment is begun."""
     if experiment.model.pretrained is not None:
         return _PRETRAINED
+    if experiment.task.files is not None:
+        return _FILES
     return _CUSTOM if experiment.task.name == "Custom" else _NETWORK
 
 
@@ -128,6 +132,52 @@ def _custom(
     return blueprint, task.model_copy(update={"folder": str(folder), "mode": modes})
 
 
+def _files_objectives(experiment: Experiment) -> tuple[Objective, ...]:
+    """The metric of the files."""
+    task, where = experiment.task, experiment.origin.where
+    [metric, *_] = {each.constants["METRIC"] for each in _programs(experiment)}
+    if task.metrics and task.metrics != (metric,):
+        raise ConfigError(
+            f"{plain(task.metrics)!r} given",
+            where=where("task.metric"),
+            must=f"the METRIC of the files is {metric}",
+            remedy="remove it",
+        )
+    return custom_objectives((metric,), task.modes, where=where)
+
+
+def _files(
+    experiment: Experiment, objectives: tuple[Objective, ...], space: Space
+) -> tuple[AnyBlueprint, Task]:
+    """Look at the text of files that are compared as they are."""
+    programs, rank = _programs(experiment), experiment.rank
+    longest = max(programs, key=lambda each: int(each.constants["EPOCHS"]))
+    if experiment.search.max_epochs < longest.constants["EPOCHS"]:
+        raise ConfigError(
+            f"{experiment.search.max_epochs} given",
+            where=experiment.origin.where("search.max_epochs"),
+            must=f"EPOCHS of {longest.file} is {longest.constants['EPOCHS']}",
+            remedy=f"set search.max_epochs: {longest.constants['EPOCHS']}",
+        )
+    blueprint = FilesBlueprint(
+        name=experiment.name,
+        objectives=objectives,
+        space=space,
+        seed=experiment.seed,
+        epochs=experiment.search.max_epochs,
+        folds=rank.folds,
+        repeats=rank.repeats,
+        programs=programs,
+    )
+    modes = plain([each.mode for each in objectives])
+    folder = str(_folder_of(experiment))
+    return blueprint, experiment.task.model_copy(update={"folder": folder, "mode": modes})
+
+
+def _programs(experiment: Experiment) -> tuple[Program, ...]:
+    return read_programs(experiment.task.files or (), _folder_of(experiment))
+
+
 def _folder_of(experiment: Experiment) -> Path:
     """Where the user's files lie: a relative folder is looked for here, then beside the config."""
     beside = Path(experiment.origin.file).parent
@@ -191,4 +241,5 @@ def _pretrained(
 
 _NETWORK = Kind(_of_data, _space_of_data, _network)
 _CUSTOM = Kind(_custom_objectives, partial(space_of, default=""), _custom)
+_FILES = Kind(_files_objectives, partial(space_of, default=""), _files)
 _PRETRAINED = Kind(_pretrained_objectives, finetuning_space, _pretrained)

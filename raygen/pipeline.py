@@ -93,6 +93,9 @@ def finetune(
 def run_steps(plan: Plan, *, upto: str) -> Result:
     """Run the steps ``search``, ``rank`` and ``emit`` as far as asked for, or only ``fit``.
 
+    ``rank`` alone does not search, but for files that are compared: their fold 0 is what a search
+    would have trained.
+
     Raises:
         ConfigError: There is nothing to search, or something to search and only a fit wanted.
         Interrupted: Ctrl-C or SIGTERM; what was done is kept.
@@ -156,7 +159,7 @@ def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
     from raygen.rank.ranking import rank, told_ranking
     from raygen.rank.repeats import pareto_front
 
-    if upto != "rank":
+    if upto != "rank" or run.experiment.task.files is not None:  # who are their own search
         from raygen.search.run import search  # ray.tune: a second
 
         search(run)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from raygen.config.load import load_experiment
+from raygen.config.load import load_experiment, override_experiment
+from raygen.config.origin import Origin
 from raygen.config.schema import Experiment
 from raygen.config.space import Space
 from raygen.errors import ConfigError, EnvironmentProblem, RunError
@@ -22,6 +23,8 @@ from raygen.search.compatibility import check_checkpoints, check_search, fixed_w
 from raygen.search.strategies.auto import choose_algorithm
 from raygen.search.strategies.strategy import Terms
 from raygen.source.blueprint import AnyBlueprint
+from raygen.source.files import config_of
+from raygen.source.program import read_programs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +126,30 @@ def plan_run(
         RaygenError: Something cannot be; the message says where, what must hold and what to type.
     """
     experiment = load_experiment(config, overrides)
+    return _plan(experiment, output=output, run_dir=run_dir, emits=emits, here=here)
+
+
+def plan_files(
+    files: Sequence[str], overrides: Sequence[str] = (), *, run_dir: str | None = None
+) -> Plan:
+    """Plan a run that ranks programs which are there already.
+
+    Args:
+        files: Paths of ``model.py`` files.
+        overrides: ``key.path=value`` pairs, as of ``--set``.
+        run_dir: Takes the place of ``runs/ranked``.
+
+    Raises:
+        RaygenError: They cannot be compared; the message says why.
+    """
+    values = config_of(read_programs(files, Path()))
+    experiment = override_experiment(values, overrides, origin=Origin("raygen rank"))
+    return _plan(experiment, output=None, run_dir=run_dir, emits=False, here=True)
+
+
+def _plan(
+    experiment: Experiment, *, output: str | None, run_dir: str | None, emits: bool, here: bool
+) -> Plan:
     kind = kind_of(experiment)
     objectives, space = kind.objectives(experiment), kind.space(experiment)
     _check_resources(experiment, here=here)

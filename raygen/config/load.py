@@ -36,6 +36,18 @@ def load_experiment(path: str | Path, overrides: Sequence[str] = ()) -> Experime
         ConfigError: The file or an override does not say something that can be done.
     """
     values, origin = read_document(path)
+    return override_experiment(values, overrides, origin=origin)
+
+
+def override_experiment(
+    values: Mapping[str, Any], overrides: Sequence[str], *, origin: Origin
+) -> Experiment:
+    """Check and type the plain data of a config with some of it replaced.
+
+    Raises:
+        ConfigError: It or an override does not say something that can be done.
+    """
+    values = dict(values)
     for override in overrides:
         values = _override(values, override, origin)
     paths = tuple(override.partition("=")[0].strip() for override in overrides)

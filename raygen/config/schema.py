@@ -176,6 +176,12 @@ Known: TypeAlias = Annotated[
     BeforeValidator(listed_once),
     Words("a list of folders, storages and mappings of values"),
 ]
+Files: TypeAlias = Annotated[
+    tuple[Text, ...],
+    Field(min_length=1),
+    BeforeValidator(freeze),
+    Words("a list of paths of model.py files"),
+]
 Metrics: TypeAlias = Annotated[
     Text | tuple[Text, ...], BeforeValidator(freeze), Words("a name or a list of names")
 ]
@@ -290,9 +296,12 @@ class Task(Section):
     command: Annotated[Text | None, Field(examples=["python train.py --lr {lr}"])] = None
     """Custom only: a command of your own, with `{parameter}` for values, that prints its metrics as
     lines of JSON. It is started without a shell."""
+    files: Annotated[Files | None, Field(examples=["[a/model.py, b/model.py]"])] = None
+    """Custom only: programs as RayGen writes them, perhaps changed by hand, that are compared as
+    they are; `raygen rank a/model.py b/model.py` does that without a config."""
     folder: Text | None = None
-    """Custom only: where the file of the objective lies and the command runs. By default the folder
-    of the config."""
+    """Custom only: where the file of the objective and the files lie and the command runs. By
+    default the folder of the config."""
     metric: Metrics | None = None
     """Score to search and rank by; its direction is known. By default the usual one of the task;
     for Custom it must be given. With a list the search is for a Pareto front, and the first ranks;
@@ -320,7 +329,7 @@ class Task(Section):
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Task:
         if self.name != "Custom":
-            for key in ("objective", "command", "folder", "mode"):
+            for key in ("objective", "command", "files", "folder", "mode"):
                 if getattr(self, key) is not None:
                     must = "only a Custom task may have it"
                     raise Conflict(key, f"given for {self.name}", must, "remove it")
@@ -334,10 +343,14 @@ class Task(Section):
         if self.dataset is not None:
             must = "a Custom task reads its own data"
             raise Conflict("dataset", "given for Custom", must, "remove it")
-        if (self.objective is None) == (self.command is None):
-            given = "neither objective nor command" if self.command is None else "both"
+        programs = {key: getattr(self, key) for key in ("objective", "command", "files")}
+        there = [key for key, program in programs.items() if program is not None]
+        if len(there) != 1:
+            given = "both" if there == ["objective", "command"] else " and ".join(there)
+            given = given or "neither objective nor command"
             must = "a Custom task must have either an `objective` or a `command`"
-            key = "" if self.command is None else "command"
+            must += ", or `files`" if "files" in there else ""
+            key = there[-1] if there else ""
             raise Conflict(key, f"{given} given", must, "for example `objective: train.py:train`")
         return self
 
@@ -708,6 +721,8 @@ class Experiment(Section):
 
 def _name_of(task: Task) -> str:
     """Name a run by its data set or its program: ``data/fashion_mnist.npz`` -> fashion_mnist."""
+    if task.files is not None:
+        return "ranked"
     path = task.objective or _program_of(task.command)
     last = PurePath(path).stem
     if task.dataset is not None:

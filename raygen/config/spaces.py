@@ -12,6 +12,7 @@ from typing import Any
 
 from raygen.config.assemble import Draft, assemble
 from raygen.config.document import read_document
+from raygen.config.domain import Choice
 from raygen.config.origin import Origin, readable
 from raygen.config.parameters import check_condition, in_order, parse_parameters
 from raygen.config.schema import Experiment, freeze
@@ -71,6 +72,14 @@ def _space_without_layers(experiment: Experiment) -> Space:
         if getattr(model, key):
             must = "a Custom task has parameters only"
             raise ConfigError("given for Custom", where=origin.where(key), must=must)
+    if experiment.task.files is not None:
+        if model.parameters or model.space:
+            key, must = (
+                "parameters" if model.parameters else "space",
+                "files are ranked as they are",
+            )
+            raise ConfigError("given for files", where=origin.where(key), must=must)
+        return Space("files", (), parameters=(Parameter("file", Choice(experiment.task.files)),))
     base, base_origin, description = _without_layers(experiment)
     own = parse_parameters(model.parameters, origin=origin, base=base, settings={})
     parameters = {**base, **own}

@@ -69,6 +69,7 @@ def terms_of(run: Run) -> Terms:
         ordered=rank.split == "ordered",
         choose=rank.choose,
         rope=rank.rope,
+        searched=run.experiment.task.files is None,
         num_rows=len(ray.get(run.arrays)["y"]),
     )
 

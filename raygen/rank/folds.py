@@ -69,7 +69,7 @@ def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> di
 
     ``optimism`` tells how far the search flattered the chosen one: its score on fold 0, by which
     the search found it, and its mean on the other folds. It is None where fold 0 has fewer rows to
-    train on than the others.
+    train on than the others, and where nothing was searched.
     """
     found = scored_trials(history, trial_ids, terms)
     contenders = contenders_of(found, terms)
@@ -90,7 +90,7 @@ def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> di
             "full": terms.scores * len(trial_ids),
         },
         "optimism": None
-        if terms.ordered
+        if terms.ordered or not terms.searched
         else {
             "search": scores[0],
             "other_folds": others,

@@ -26,6 +26,8 @@ class Terms:
     choose: str = "mean"
     """A key of ``choice.RULES``."""
     rope: float | None = None
+    searched: bool = True
+    """Whether a search chose the candidates by fold 0."""
     num_rows: int = 0
     """Training rows; 0 if they are not counted."""
 
