@@ -233,8 +233,8 @@ def _is_program(path: Path) -> bool:
 
 def _rank_files(files: list[Path], words: list[str], run_dir: str | None) -> None:
     """Compare programs that no search has found."""
-    from raygen.plan import plan_files
     from raygen.pipeline import run_steps
+    from raygen.plan import plan_files
 
     named = [str(each / "model.py" if each.is_dir() else each) for each in files]
     plan = plan_files(named, words, run_dir=run_dir)

@@ -155,7 +155,7 @@ class FilesBlueprint:
 def config_of(programs: Sequence[Program]) -> dict[str, Any]:
     """The config by which files are ranked as they are: all of them, on their own folds."""
     first = programs[0]
-    dealt = {"folds": first.folds, "repeats": first.repeats}
+    dealt: dict[str, Any] = {"folds": first.folds, "repeats": first.repeats}
     if "BY" in first.constants:
         split = "grouped" if "FOLD_ROWS" in first.constants else "ordered"
         dealt |= {"split": split, "by": first.constants["BY"]}

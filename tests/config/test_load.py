@@ -365,7 +365,7 @@ TASK += "PreferenceTuning, Embedding"
     [
         (
             "seed: 1",
-            "config.yaml: task: missing; it must be a mapping with the keys name, dataset, objective, command, folder, metric, mode; for example `task: {name: ImageClassification, dataset: {name: digits}}`",
+            "config.yaml: task: missing; it must be a mapping with the keys name, dataset, objective, command, files, folder, metric, mode; for example `task: {name: ImageClassification, dataset: {name: digits}}`",
         ),
         (
             "task: {name: ImageClassification}",
@@ -377,7 +377,7 @@ TASK += "PreferenceTuning, Embedding"
         ),
         (
             "task: {name: ImageClassification, datset: {name: digits}}",
-            "config.yaml:1: task.datset: unknown key; it must be one of name, dataset, objective, command, folder, metric, mode; did you mean `dataset`?",
+            "config.yaml:1: task.datset: unknown key; it must be one of name, dataset, objective, command, files, folder, metric, mode; did you mean `dataset`?",
         ),
         (
             "task: {name: ImageClassification, dataset: {train_split: train}}",
