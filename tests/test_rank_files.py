@@ -22,6 +22,15 @@ model:
 search: {max_epochs: 3}
 rank: {folds: 3}
 """
+OTHER_ROWS = """_load = load_data
+
+
+def load_data(path=DATA):
+    x, *others = _load(path)
+    return (2 * x, *others)
+
+
+def read_inputs"""
 WIDTHS = {"a.py": 8, "b.py": 32}
 
 pytestmark = pytest.mark.slow
@@ -42,7 +51,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ("old", "new", "told"),
     [
         ("SEED = 0", "SEED = 1", r"^b\.py: split: other rows .*SEED is 1, there 0"),
-        ("return x[", "return 2 * x[", ""),
+        ("def read_inputs", OTHER_ROWS, r"^b\.py: load_data: other values in x than a\.py"),
         ("def build_model()", "import nothing_such\n\n\ndef build_model()", r"^b\.py: line \d+"),
     ],
 )
@@ -51,10 +60,6 @@ def test_programs_of_other_rows_are_refused(
 ) -> None:
     """What a process finds that imports them is told before anything is written."""
     text = Path("b.py").read_text(encoding="utf-8")
-    if not told:
-        old, new = "def read_inputs", "_load = load_data\n\n\ndef load_data(path=DATA):\n"
-        new += "    x, *others = _load(path)\n    return (2 * x, *others)\n\n\ndef read_inputs"
-        told = r"^b\.py: load_data: other values in x than a\.py"
     assert old in text
     Path("b.py").write_text(text.replace(old, new, 1), encoding="utf-8")
 
