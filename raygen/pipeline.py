@@ -300,7 +300,9 @@ def _screen(plan: Plan) -> Screen:
         title=experiment.name,
         metric=plan.blueprint.metric,
         trials=expected_trials(experiment.search, plan.space),
-        max_epochs=experiment.search.max_epochs,
+        max_epochs=experiment.search.max_epochs
+        if experiment.search.evaluate == "fold"
+        else experiment.rank.scores,
         folds=experiment.rank.scores if plan.blueprint.folds else 0,
         top=experiment.rank.top,
         races=experiment.rank.method == "race",

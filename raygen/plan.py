@@ -354,6 +354,8 @@ def same_but_budget(one: Experiment, other: Experiment) -> str:
             return key
     if one.search.max_epochs != other.search.max_epochs:
         return "search.max_epochs"
+    if one.search.evaluate != other.search.evaluate:
+        return "search.evaluate"
     fixed, others = fixed_words(one.search), fixed_words(other.search)
     for key, value in fixed.items():
         if value != others[key]:

@@ -504,6 +504,9 @@ class Search(Section):
     constraints: Conditions = ()
     """What must hold of a candidate before it is trained, such as `width * depth <= 512` or
     `num_parameters <= 1e6`."""
+    evaluate: Literal["fold", "folds"] = "fold"
+    """What a trial is scored by: one fold (fold), or the mean of all `rank.folds` times
+    `rank.repeats`, one after the other (folds), which the ranking takes over; for fifo alone."""
     start_from: Known = ()
     """What is known already: folders of RayGen or Ray Tune runs, storages of Optuna studies, or
     mappings of values, which are tried first."""

@@ -42,6 +42,8 @@ class Job:
     """Of so many newest epochs the checkpoints stay, for the user; each epoch then saves one."""
     halvings: int = 0
     """How often the program's micro-batch is halved, after its group was out of memory."""
+    folds: int = 0
+    """Of a trial that is scored by the mean over so many; 0 of one that has its own fold alone."""
     objectives: tuple[Objective, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
     """What is known of the program without training it."""
@@ -63,3 +65,5 @@ class Message:
     """Training time of this and of earlier attempts."""
     error: str = ""
     """The user's own traceback line, and the exception."""
+    fold: Message | None = None
+    """Of a mean over folds: the last one of its newest fold. ``epoch`` then counts folds."""

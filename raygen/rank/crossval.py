@@ -63,13 +63,15 @@ def terms_of(run: Run) -> Terms:
     import ray
 
     rank = run.experiment.rank
+    by_epochs = run.experiment.search.evaluate == "fold"
     return Terms(
         folds=rank.folds,
         repeats=rank.repeats,
         ordered=rank.split == "ordered",
         choose=rank.choose,
         rope=rank.rope,
-        searched=run.experiment.task.files is None,
+        searched=run.experiment.task.files is None and by_epochs,
+        curves=by_epochs,
         num_rows=len(ray.get(run.arrays)["y"]),
     )
 

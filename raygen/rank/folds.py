@@ -40,7 +40,7 @@ def rank_entries(history: History, trial_ids: Sequence[str], terms: Terms) -> li
     rope = _rope_of(found[0].scores, terms)
     patients = [
         Patient(
-            curve=[sign_of(history) * score for score in each.trial.curve],
+            curve=[sign_of(history) * s for s in (each.trial.curve if terms.curves else ())],
             sign=sign_of(history),
             results=each.results,
             scores=each.scores,

@@ -28,6 +28,8 @@ class Terms:
     rope: float | None = None
     searched: bool = True
     """Whether a search chose the candidates by fold 0."""
+    curves: bool = True
+    """Whether their scores in the search are those after each epoch."""
     num_rows: int = 0
     """Training rows; 0 if they are not counted."""
 

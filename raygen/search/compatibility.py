@@ -37,6 +37,7 @@ def check_search(experiment: Experiment, space: Space, objectives: Sequence[Obje
     _check_algorithm(search, space, objectives, where)
     _check_scheduler(experiment, space, objectives)
     _check_budget(search, space, where)
+    _check_evaluate(experiment)
     measures = _KNOWN_BEFORE if experiment.task.name != "Custom" else ()
     known = dict.fromkeys([*(each.name for each in space.parameters), *measures])
     for place, text in enumerate(search.constraints):
@@ -57,6 +58,32 @@ def check_search(experiment: Experiment, space: Space, objectives: Sequence[Obje
                 must="it must be a folder of a run, a storage of a study, or a mapping of values",
                 remedy="type ls runs",
             )
+
+
+def _check_evaluate(experiment: Experiment) -> None:
+    """Refuse a score by all folds where somebody counts on one that grows with the epochs.
+
+    Raises:
+        ConfigError: So it is.
+    """
+    search, task, where = experiment.search, experiment.task, experiment.origin.where
+    if search.evaluate == "fold":
+        return
+    told = {"where": where("search.evaluate"), "remedy": "remove it"}
+    if task.name == "Custom" and task.files is None:
+        must = "a program of yours has no folds that RayGen knows of"
+        raise ConfigError("folds given for Custom", must=must, **told)
+    if search.scheduler != "fifo":
+        raise ConfigError(
+            f"folds given, and scheduler {search.scheduler}",
+            where=where("search.evaluate"),
+            must="a scheduler ends trials by their scores after equal epochs, and here a trial has "
+            "a score after each fold",
+            remedy="write `scheduler: fifo`, or remove it",
+        )
+    if search.total_epochs is not None:
+        must = "a trial has no score after an epoch, so epochs are not counted"
+        raise ConfigError("folds given, and total_epochs", must=must, **told)
 
 
 def check_checkpoints(experiment: Experiment, *, can_resume: bool) -> None:

@@ -41,6 +41,8 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
         if message.state is State.DISK_FULL:
             self._run.interruption.ask(disk_full(self._run.paths.folder))
             return
+        if message.fold is not None:
+            self._record_fold(known.trial_id, message.epoch - 1, message.fold)
         fields = {
             "epoch": message.epoch,
             "metrics": dict(message.metrics),
@@ -54,6 +56,22 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
             self._run.record("report", trial_id=known.trial_id, **fields)
             self._tell(self._known(trial))
         _remember(trial, message)
+
+    def _record_fold(self, trial_id: str, fold: int, message: Message) -> None:
+        """Journal a fold by itself, as the ranking would, before the mean that it is part of."""
+        if (trial_id, fold) in self._run.history.folds:
+            return
+        self._run.record(
+            "fold",
+            trial_id=trial_id,
+            fold=fold,
+            state=message.state.value,
+            metrics=dict(message.metrics),
+            epochs=message.epoch,
+            seconds=message.seconds,
+            error="",
+        )
+        self._run.forget_checkpoint(trial_id, fold)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Journal that the scheduler ended a trial; one that an interruption cuts off goes on."""
@@ -81,6 +99,8 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
         trial_id = trial.config["trial_id"]
         self._run.record("end", trial_id=trial_id, state=state.value, **fields)
         self._run.forget_checkpoint(trial_id, 0)
+        if self._run.experiment.search.evaluate == "folds":  # and what its unfinished fold saved
+            self._run.forget_checkpoint(trial_id, self._known(trial).epoch)
         self._tell(self._known(trial))
 
 
@@ -111,4 +131,7 @@ def _remember(trial: Any, message: Message) -> None:
     job = trial.config.get("job")
     if job is not None and job.reported < message.epoch:
         trial.config["job"] = replace(job, reported=message.epoch)
+        if message.fold is not None:
+            known = trial.config["folds"][: message.epoch - 1]
+            trial.config["folds"] = (*known, message.fold)
     trial.config.pop("told", None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -13,6 +15,8 @@ from raygen.execute.arrays import share_arrays
 from raygen.execute.group import new_runner
 from raygen.execute.job import Job, Message
 from raygen.execute.run import Run, Worker
+from raygen.runs.paths import TrialPaths
+from raygen.runs.records import State
 
 _HEAD = "node:__internal_head__"
 """Ray Train's own guards take of this mark."""
@@ -55,6 +59,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         self._job: Job = replace(new_config["job"], data=self._data)
         self._told: Message | None = new_config.get("told")
         self._begun = False
+        self._folds: list[Message] = list(new_config.get("folds", ()))
         return True
 
     def step(self) -> dict[str, Any]:
@@ -63,6 +68,8 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         A trial of an earlier session first says its last epoch again, so that the scheduler
         decides on it; no child is needed for that.
         """
+        if self._job.folds:
+            return _result(self._next_fold(), self._job)
         if self._told is not None:
             told, self._told = self._told, None
             return _result(told, self._job)
@@ -73,6 +80,19 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # Ray has no types
         while message.epoch <= self._job.reported and not message.state.is_over():
             message = self._runner.next()  # trained again since the last checkpoint
         return _result(message, self._job)
+
+    def _next_fold(self) -> Message:
+        """The mean with one more fold, which is trained if it is not there already."""
+        fold = self._job.reported
+        if fold == len(self._folds):
+            paths = TrialPaths(Path(self._job.checkpoint).parent)
+            own = replace(self._job, fold=fold, checkpoint=str(paths.checkpoint(fold)), reported=0)
+            message = self._runner.run(own)
+            if message.state.has_failed():
+                return replace(message, epoch=fold)
+            self._folds.append(message)
+        self._job = replace(self._job, reported=fold + 1)
+        return mean_of(self._folds[: fold + 1], total=self._job.folds)
 
     def cleanup(self) -> None:
         """End the child."""
@@ -101,12 +121,43 @@ def trial_config(
     job = replace(
         run.job(trial_id, fold=0), milestones=tuple(milestones), kept=kept, reported=record.epoch
     )
+    if run.experiment.search.evaluate == "folds":
+        job = replace(job, folds=run.experiment.rank.scores)
+        return {"trial_id": trial_id, "job": job, "folds": _folds_of(run, trial_id)}
     if record.is_decided():
         return {"trial_id": trial_id, "job": job}
     told = Message(
         state=record.state, epoch=record.epoch, metrics=record.metrics, seconds=record.seconds
     )
     return {"trial_id": trial_id, "job": job, "told": told}
+
+
+def _folds_of(run: Run, trial_id: str) -> tuple[Message, ...]:
+    """The folds of a trial that are in the journal, as they were told."""
+    known = [run.history.folds.get((trial_id, k)) for k in range(run.experiment.rank.scores)]
+    there = itertools.takewhile(lambda result: result is not None, known)
+    return tuple(
+        Message(state=each.state, epoch=each.epochs, metrics=each.metrics, seconds=each.seconds)
+        for each in there
+        if each is not None
+    )
+
+
+def mean_of(folds: Sequence[Message], *, total: int) -> Message:
+    """What a trial is scored by after some of its folds: the mean of each metric over them."""
+    last = folds[-1]
+    means: dict[str, Any] = {
+        name: math.fsum(each.metrics[name] for each in folds) / len(folds)
+        for name, value in last.metrics.items()
+        if isinstance(value, (int, float)) and all(name in each.metrics for each in folds)
+    }
+    return Message(
+        state=State.FINISHED if len(folds) == total else State.RUNNING,
+        epoch=len(folds),
+        metrics=means | {"epoch": len(folds)},
+        seconds=math.fsum(each.seconds for each in folds),
+        fold=last,
+    )
 
 
 def trial_resources(run: Run) -> dict[str, float]:
