@@ -99,7 +99,7 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
         trial_id = trial.config["trial_id"]
         self._run.record("end", trial_id=trial_id, state=state.value, **fields)
         self._run.forget_checkpoint(trial_id, 0)
-        if self._run.experiment.search.evaluate == "folds":  # and what its unfinished fold saved
+        if "folds" in trial.config:  # and what its unfinished fold has saved
             self._run.forget_checkpoint(trial_id, self._known(trial).epoch)
         self._tell(self._known(trial))
 
