@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TypeAlias
 
 from raygen.errors import TrialError
@@ -30,6 +31,7 @@ def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
         TrialError: No candidate could be scored on all folds.
     """
     chosen = best_trials(run)
+    _forget_predictions(run)
     for trial in chosen:
         _take_over_fold_0(run, trial)
     # one whose worker was lost is tried again by the next command, not by this one
@@ -103,6 +105,19 @@ def _missing_of_first(run: Run, entries: list[Entry]) -> list[_Key]:
 def best_trials(run: Run) -> list[TrialRecord]:
     """The trials to rank, one of each candidate: those trained longest with the best means."""
     return [cell.trials[0] for cell in cells_of(run.history)[: run.experiment.rank.top]]
+
+
+def _forget_predictions(run: Run) -> None:
+    """Remove what trials far from the best have predicted of held-out rows.
+
+    Each that was trained to its end has left it; a ranking of up to three times as many candidates
+    may still ask for it.
+    """
+    spared = cells_of(run.history)[: 3 * run.experiment.rank.top]
+    kept = {trial.trial_id for cell in spared for trial in cell.trials}
+    for trial_id in run.history.trials:
+        if trial_id not in kept:
+            shutil.rmtree(run.paths.trial(trial_id).out_of_fold(0).parent, ignore_errors=True)
 
 
 def fit_winner(run: Run, pool: Pool, winner: Entry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from raygen.errors import TrialError
 from raygen.execute.job import Message
 from raygen.rank import crossval
 from raygen.rank.scored import Terms
+from raygen.runs.paths import RunPaths
 from raygen.runs.records import History, State, TrialRecord
 
 _GOOD = [0.94, 0.90, 0.95, 0.91, 0.94, 0.90]
@@ -26,7 +28,7 @@ class FakeRun:
     def __init__(self, trials: int, **rank: Any) -> None:
         self.history = History(metric="accuracy")
         self.experiment = SimpleNamespace(rank=Rank(**{"top": trials, "folds": 6} | rank))
-        self.paths = SimpleNamespace(folder="runs/x")
+        self.paths = RunPaths(Path("runs/x"))
         self.interruption = False
         for number in range(trials):
             self.history.trials[str(number)] = TrialRecord(
@@ -199,3 +201,18 @@ def test_if_all_fail_the_last_error_is_told() -> None:
         ranked(run, FakePool(run, [State.ERROR] * 6, [State.NAN] * 6))
 
     assert "boom" in str(error.value)
+
+
+def test_only_the_best_keep_what_they_have_predicted(tmp_path: Path) -> None:
+    """Three times as many as are ranked, so that a later ranking may take more of them."""
+    run = FakeRun(8, top=2)
+    run.paths = RunPaths(tmp_path)
+    for trial_id in run.history.trials:
+        file = run.paths.trial(trial_id).out_of_fold(0)
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"predictions")
+
+    crossval._forget_predictions(run)  # type: ignore[arg-type]
+
+    left = [i for i in run.history.trials if run.paths.trial(i).out_of_fold(0).exists()]
+    assert left == ["0", "1", "2", "3", "4", "5"]
