@@ -134,9 +134,8 @@ def _run(
         loading = [thread.submit(plan.blueprint.load_arrays)]  # while Ray starts
         with (
             DiskGuard(folder, resources.disk_gb, interruption.ask),
-            session(resources) as room,
+            session(resources, interruption.listen) as room,
         ):
-            interruption.listen()
             check_shared(folder.resolve())
             run = _begin(plan, journal, history, loading, interruption, screen, room)
             try:

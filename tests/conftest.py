@@ -24,7 +24,7 @@ def one_ray() -> Iterator[None]:
     from raygen.config.schema import Resources
     from raygen.execute.session import session
 
-    with session(Resources()):
+    with session(Resources(), lambda: None):
         yield
 
 
@@ -34,5 +34,5 @@ def on_one_ray(one_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from raygen.execute.room import Room
 
     monkeypatch.setattr(
-        "raygen.execute.session.session", lambda wanted: nullcontext(Room(wanted, shared=False))
+        "raygen.execute.session.session", lambda wanted, _: nullcontext(Room(wanted, shared=False))
     )

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -91,8 +92,8 @@ def _train(job: Job, reporter: Reporter) -> None:
         print(f"out of memory: micro-batches of {model.MICRO_BATCH} from now on", flush=True)
     arrays = map_arrays(Path(job.data))
     if job.out_of_fold and hasattr(model, "predict"):
-        held_out = HeldOut(model.predict, model.split(arrays["y"], job.fold)[1])
-        model.predict = reporter.held_out = held_out
+        rows = partial(model.split, arrays["y"], job.fold)
+        model.predict = reporter.held_out = HeldOut(model.predict, lambda: rows()[1])
     gc.freeze()  # what the fork shares with its parent stays shared
     if earlier:
         reporter.seconds_before = earlier[-1].seconds
@@ -289,6 +290,7 @@ def _await_predecessor(job: Job) -> None:
             return
         else:
             return
+    print(f"an earlier process is still at it after {_PREDECESSOR_S:g} s", flush=True)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

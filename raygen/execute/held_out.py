@@ -19,10 +19,10 @@ class HeldOut:
 
     Args:
         predict: The program's own.
-        rows: Which the fold holds out.
+        rows: Gives those that the fold holds out.
     """
 
-    def __init__(self, predict: Callable[..., Any], rows: np.ndarray) -> None:
+    def __init__(self, predict: Callable[..., Any], rows: Callable[[], np.ndarray]) -> None:
         self._predict, self._rows = predict, rows
         self._last: Any = None
 
@@ -36,17 +36,17 @@ class HeldOut:
 
         Only probabilities and values: nothing else has a number or a line of numbers for each row.
         """
-        found = self._last
+        found, rows = self._last, self._rows()
         if (
             not isinstance(found, np.ndarray)
             or found.dtype.kind != "f"
             or found.ndim > 2
-            or len(found) != len(self._rows)
+            or len(found) != len(rows)
             or found.nbytes > _MOST_BYTES
         ):
             return
         path.parent.mkdir(exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         with draft.open("wb") as file:
-            np.savez(file, rows=self._rows, predictions=found)
+            np.savez(file, rows=rows, predictions=found)
         draft.replace(path)

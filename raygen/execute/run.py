@@ -9,7 +9,7 @@ from typing import Any
 
 from raygen.config.schema import Experiment
 from raygen.execute.disk import disk_full
-from raygen.execute.job import Job
+from raygen.execute.job import Job, Message
 from raygen.execute.room import Room
 from raygen.execute.session import Interruption
 from raygen.runs.journal import Journal
@@ -85,6 +85,20 @@ class Run:
         if self.journal.is_tight:
             self.interruption.ask(disk_full(self.paths.folder))
         self.show(self.history)
+
+    def record_fold(self, trial_id: str, fold: int, message: Message) -> None:
+        """Write down how a fold has ended, and let go of what it has saved."""
+        self.record(
+            "fold",
+            trial_id=trial_id,
+            fold=fold,
+            state=message.state.value,
+            metrics=dict(message.metrics),
+            epochs=message.epoch,
+            seconds=message.seconds,
+            error=message.error,
+        )
+        self.forget_checkpoint(trial_id, fold)
 
     def forget_checkpoint(self, trial_id: str, fold: int | None) -> None:
         """Remove what a job that is over has saved, drafts of a killed child included.

@@ -73,7 +73,8 @@ class Runner(JobRunner):
         self._context.set_forkserver_preload([*preload, "raygen.execute.child"])
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)  # read by libraries when they are loaded
-        for name, value in {**ENVIRONMENT, **environment_of(gpus)}.items():
+        os.environ |= environment_of(gpus)
+        for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         main = sys.modules["__main__"]
         # or each child would import Ray's default_worker.py anew, which takes a second

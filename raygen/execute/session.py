@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -37,7 +37,7 @@ _OF_OUR_OWN_RAY = {
 
 
 @contextmanager
-def session(resources: Resources) -> Iterator[Room]:
+def session(resources: Resources, listen: Callable[[], None]) -> Iterator[Room]:
     """Connect to Ray for as long as the block lasts.
 
     The address comes from ``RAY_ADDRESS``; without it Ray is started on this machine, for this
@@ -45,6 +45,7 @@ def session(resources: Resources) -> Iterator[Room]:
 
     Args:
         resources: What a trial wants.
+        listen: Takes signals back from Ray, which sets handlers of its own.
 
     Yields:
         Knows how many trials fit into the cluster at a time.
@@ -68,6 +69,7 @@ def session(resources: Resources) -> Iterator[Room]:
         )
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         raise _no_ray(cluster, error) from error
+    listen()
     try:
         yield Room(resources, shared=bool(cluster))
     finally:

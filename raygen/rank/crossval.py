@@ -46,7 +46,7 @@ def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
         jobs = [(key, run.job(key[0], fold=key[1])) for key in missing]
         for (trial_id, fold), message in pool.run(jobs):
             if message.state.is_over():
-                _record_fold(run, trial_id, fold, message)
+                run.record_fold(trial_id, fold, message)
                 lost.discard((trial_id, fold))
         if run.interruption:
             return []
@@ -184,18 +184,4 @@ def _take_over_fold_0(run: Run, trial: TrialRecord) -> None:
         message = Message(
             state=trial.state, epoch=trial.epoch, metrics=trial.metrics, seconds=trial.seconds
         )
-        _record_fold(run, trial.trial_id, 0, message)
-
-
-def _record_fold(run: Run, trial_id: str, fold: int, message: Message) -> None:
-    run.record(
-        "fold",
-        trial_id=trial_id,
-        fold=fold,
-        state=message.state.value,
-        metrics=dict(message.metrics),
-        epochs=message.epoch,
-        seconds=message.seconds,
-        error=message.error,
-    )
-    run.forget_checkpoint(trial_id, fold)
+        run.record_fold(trial.trial_id, 0, message)

@@ -41,8 +41,9 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
         if message.state is State.DISK_FULL:
             self._run.interruption.ask(disk_full(self._run.paths.folder))
             return
-        if message.fold is not None:
-            self._record_fold(known.trial_id, message.epoch - 1, message.fold)
+        key = (known.trial_id, message.epoch - 1)
+        if message.fold is not None and key not in self._run.history.folds:
+            self._run.record_fold(*key, message.fold)  # before the mean that it is part of
         fields = {
             "epoch": message.epoch,
             "metrics": dict(message.metrics),
@@ -56,22 +57,6 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray has no types
             self._run.record("report", trial_id=known.trial_id, **fields)
             self._tell(self._known(trial))
         _remember(trial, message)
-
-    def _record_fold(self, trial_id: str, fold: int, message: Message) -> None:
-        """Journal a fold by itself, as the ranking would, before the mean that it is part of."""
-        if (trial_id, fold) in self._run.history.folds:
-            return
-        self._run.record(
-            "fold",
-            trial_id=trial_id,
-            fold=fold,
-            state=message.state.value,
-            metrics=dict(message.metrics),
-            epochs=message.epoch,
-            seconds=message.seconds,
-            error="",
-        )
-        self._run.forget_checkpoint(trial_id, fold)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Journal that the scheduler ended a trial; one that an interruption cuts off goes on."""

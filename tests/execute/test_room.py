@@ -69,7 +69,7 @@ from raygen.execute.session import session
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
 os.environ["RAY_ADDRESS"] = cluster.address
-with session(Resources()) as room:
+with session(Resources(), lambda: None) as room:
     def later():
         time.sleep(_FRESH_S + 0.5)
         return room.now()

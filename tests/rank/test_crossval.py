@@ -12,6 +12,7 @@ import pytest
 from raygen.config.schema import Rank
 from raygen.errors import TrialError
 from raygen.execute.job import Message
+from raygen.execute.run import Run
 from raygen.rank import crossval
 from raygen.rank.scored import Terms
 from raygen.runs.paths import RunPaths
@@ -49,6 +50,8 @@ class FakeRun:
     def record(self, event: str, **fields: Any) -> None:
         """Take it into the history."""
         self.history.take({"event": event, **fields})
+
+    record_fold = Run.record_fold
 
     def forget_checkpoint(self, trial_id: str, fold: int) -> None:
         """There is none."""

@@ -33,7 +33,7 @@ def of_one_fold(values: np.ndarray) -> Predictions:
 
 def kept(trial: TrialPaths, fold: int, rows: list[int], predictions: np.ndarray) -> None:
     """Keep what a program predicted of a fold."""
-    program = HeldOut(lambda inputs, _: predictions, np.array(rows))
+    program = HeldOut(lambda inputs, _: predictions, lambda: np.array(rows))
     program("inputs", {})
     trial.folder.mkdir(exist_ok=True)
     program.save(trial.out_of_fold(fold))

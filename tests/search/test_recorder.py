@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from raygen.execute.job import Job, Message
+from raygen.execute.run import Run
 from raygen.runs.records import History, State
 from raygen.search.recorder import Recorder, journal_first
 
@@ -43,6 +44,8 @@ class Stage:
     def record(self, event: str, **fields: Any) -> None:
         """Take an event in, as ``Run.record`` does."""
         self.history.take({"event": event, "time": 0.0} | fields)
+
+    record_fold = Run.record_fold
 
     def forget_checkpoint(self, trial_id: str, fold: int | None) -> None:
         """Only the trial's own checkpoint of fold 0 may go."""
