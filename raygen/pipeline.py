@@ -155,16 +155,17 @@ def _run(
 
 def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
     from raygen.rank.leaderboard import leaderboard_json
-    from raygen.rank.ranking import rank, told_ranking
+    from raygen.rank.ranking import Ranking, rank
     from raygen.rank.repeats import pareto_front
 
     if upto != "rank" or run.experiment.task.files is not None:  # who are their own search
         from raygen.search.run import search  # ray.tune: a second
 
         search(run)
-    entries = []
+    ranking = Ranking()
     if upto != "search" and not run.interruption:
-        entries = rank(run, fits=upto == "emit")
+        ranking = rank(run, fits=upto == "emit")
+    entries = ranking.entries
     test = run.history.test
     scored = entries and test.get("trial_id") == entries[0].trial_id
     board = leaderboard_json(
@@ -174,7 +175,7 @@ def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
         test["metrics"] if scored else {},
         mode=run.blueprint.objectives[0].mode,
         front=pareto_front(run.history),
-        ranking=told_ranking(run, entries),
+        ranking=ranking.told,
     )
     if entries and not run.interruption:
         write_whole(run.paths.leaderboard, json.dumps(board, indent=2, ensure_ascii=False).encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,18 @@ from raygen.rank.out_of_fold import Predictions, describe, never_predicted, read
 from raygen.rank.repeats import rank_repeats
 
 
-def rank(run: Run, *, fits: bool) -> list[Entry]:
-    """Rank the best candidates, best first; none if the run is interrupted.
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """What came of a ranking."""
+
+    entries: list[Entry] = field(default_factory=list)
+    """Best first; none if the run is interrupted."""
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What the board says of the ranking as a whole; nothing without folds."""
+
+
+def rank(run: Run, *, fits: bool) -> Ranking:
+    """Rank the best candidates.
 
     Args:
         run: Its search is done.
@@ -30,16 +40,31 @@ def rank(run: Run, *, fits: bool) -> list[Entry]:
         TrialError: No candidate could be ranked.
     """
     if not run.blueprint.folds:
-        return rank_repeats(run)
+        return Ranking(entries=rank_repeats(run))
     check_rows(run)
     with Pool(run) as pool:
         entries = crossvalidate(run, pool)
-        if entries and fits:
+        if not entries:
+            return Ranking()
+        if fits:
             fit_winner(run, pool, entries[0])
-    found = _predictions(run, entries)
+    return _described(run, entries)
+
+
+def _described(run: Run, entries: list[Entry]) -> Ranking:
+    """The entries with what their predictions of held-out rows say, and what all say together."""
+    import ray
+
+    y: np.ndarray = ray.get(run.arrays)["y"]
+    found = _predictions(run, entries, y)
     spec = getattr(run.blueprint, "spec", None)  # networks and pretrained models have one
-    classes, y = getattr(spec, "classes", ()), _targets(run)
-    return [_with(entry, found.get(entry.trial_id), y, classes) for entry in entries]
+    classes = getattr(spec, "classes", ())
+    told = ranking_json(run.history, [trial.trial_id for trial in best_trials(run)], terms_of(run))
+    together = ensemble_of(found, y, run.blueprint.metric)
+    return Ranking(
+        entries=[_with(entry, found.get(entry.trial_id), y, classes) for entry in entries],
+        told={**told, "data": run.history.data, "ensemble": together},
+    )
 
 
 def _with(
@@ -54,28 +79,9 @@ def _with(
     return replace(entry, held_out=told, verdict=replace(entry.verdict, diagnosis=diagnosis))
 
 
-def _predictions(run: Run, entries: list[Entry]) -> dict[str, Predictions]:
+def _predictions(run: Run, entries: list[Entry], y: np.ndarray) -> dict[str, Predictions]:
     """Of those whose held-out rows are all there, by trial."""
-    trials = {entry.trial_id: run.paths.trial(entry.trial_id) for entry in entries}
-    found = {
-        name: read_predictions(trial, run.experiment.rank.folds) for name, trial in trials.items()
-    }
-    y = _targets(run)
+    folds = run.experiment.rank.folds
+    names = [entry.trial_id for entry in entries]
+    found = {name: read_predictions(run.paths.trial(name), folds) for name in names}
     return {name: each for name, each in found.items() if each is not None and each.fits(y)}
-
-
-def _targets(run: Run) -> np.ndarray:
-    import ray
-
-    y: np.ndarray = ray.get(run.arrays)["y"]
-    return y
-
-
-def told_ranking(run: Run, entries: list[Entry]) -> Mapping[str, Any]:
-    """What the board says of the ranking as a whole; nothing without folds."""
-    if not entries or not run.blueprint.folds:
-        return {}
-    trial_ids = [trial.trial_id for trial in best_trials(run)]
-    told = ranking_json(run.history, trial_ids, terms_of(run))
-    together = ensemble_of(_predictions(run, entries), _targets(run), run.blueprint.metric)
-    return {**told, "data": run.history.data, "ensemble": together}
