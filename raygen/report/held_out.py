@@ -90,7 +90,7 @@ def calibration_figure(view: SearchView) -> Any:
     style = {"color": COLOURS[0], "marker": "o", "ms": 5, "lw": 1.4}
     top.plot(sure, right, label="held-out rows, with 95 % intervals", **style)
     top.set(ylim=(-0.02, 1.02), ylabel="share that is right")
-    top.legend(loc="upper left")
+    top.legend(loc="lower right")
     top.set_title(f"Trial {_first(view)}: expected calibration error {found['ece']:.3f}")
     bottom.bar(sure, rows, width=0.045, color=COLOURS[0], alpha=0.5)
     bottom.set(ylabel="rows")

@@ -15,6 +15,8 @@ _MOST = 12
 """Candidates in one picture."""
 _ROW = 0.42
 """Inches."""
+_BUTT = {"solid_capstyle": "butt"}
+"""Ends a thick line where it ends, and not half its width later."""
 
 
 def check_folds(view: SearchView) -> None:
@@ -32,7 +34,7 @@ def folds_figure(view: SearchView) -> Any:
     entries, tied = _entries(view)[:_MOST], 0
     scores = [score for entry in entries for score in entry["folds"]]
     limits = zoom(scores, [entry["mean"] for entry in entries], mode=view.mode)
-    figure = new_figure(8, 1.6 + _ROW * len(entries), view.headline)
+    figure = new_figure(8, 1.8 + _ROW * len(entries), view.headline)
     axis = figure.subplots()
     spread = np.random.default_rng(0)  # so that equal scores can be seen
     for place, entry in enumerate(entries):
@@ -41,13 +43,13 @@ def folds_figure(view: SearchView) -> Any:
         y = place + spread.uniform(-0.16, 0.16, size=len(folds))
         scatter(axis, folds, y, limits, along="x", s=14, color=colour, zorder=3)
         low, high = entry.get("interval") or (entry["mean"], entry["mean"])
-        axis.plot([low, high], [place, place], color=colour, lw=7, alpha=0.25, zorder=1)
+        axis.plot([low, high], [place, place], color=colour, lw=7, alpha=0.25, zorder=1, **_BUTT)
         face = colour if entry["tied"] else "white"
         style = {"color": colour, "mfc": face, "ms": 8, "zorder": 4}
         axis.plot([entry["mean"]], [place], "D", **style)
     axis.plot([], [], "D", color=DARK, ms=6, ls="", label="mean, tied for first")
     axis.plot([], [], "D", color=DARK, mfc="white", ms=6, ls="", label="mean, worse")
-    axis.plot([], [], color=DARK, lw=7, alpha=0.25, label="95 % interval of the mean")
+    axis.plot([], [], color=DARK, lw=5, alpha=0.25, label="95 % interval of the mean", **_BUTT)
     _name_rows(axis, entries)
     ylim = (len(entries) - 0.5, -0.5)
     frame(
@@ -221,7 +223,7 @@ def _name_rows(axis: Any, entries: Sequence[Mapping[str, Any]]) -> None:
 
 def _below(entries: Sequence[Any]) -> float:
     """How far below the axis the legend lies, as a share of its height."""
-    return 0.55 / (_ROW * max(len(entries), 1) + 0.3)
+    return 0.45 / (_ROW * max(len(entries), 1) + 0.3)
 
 
 def _of_many(title: str, view: SearchView) -> str:
