@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from raygen.plan import count_cpus, count_gpus
+from raygen.machine import count_cpus, count_gpus
 
 _PACKAGES = {
     "ray": "pip install 'ray[tune,train]'",

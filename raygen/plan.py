@@ -18,6 +18,7 @@ from raygen.config.space import Space
 from raygen.errors import ConfigError, EnvironmentProblem, RunError
 from raygen.finetune.space import DEFAULT_METHOD
 from raygen.kinds import kind_of, plain
+from raygen.machine import check_resources, count_cpus
 from raygen.runs.paths import RunPaths
 from raygen.search.compatibility import check_checkpoints, check_search, fixed_words
 from raygen.search.strategies.auto import choose_algorithm
@@ -89,7 +90,7 @@ def outline_run(
     experiment = load_experiment(config, overrides)
     kind = kind_of(experiment)
     objectives, space = kind.objectives(experiment), kind.space(experiment)
-    _check_resources(experiment, here=False)
+    check_resources(experiment, here=False)
     check_search(experiment, space, objectives)
     completed = experiment.model_copy(update={"output": output or experiment.output})
     _check_output(completed, "--output" if output else experiment.origin.where("output"))
@@ -152,7 +153,7 @@ def _plan(
 ) -> Plan:
     kind = kind_of(experiment)
     objectives, space = kind.objectives(experiment), kind.space(experiment)
-    _check_resources(experiment, here=here)
+    check_resources(experiment, here=here)
     check_search(experiment, space, objectives)
     blueprint, task = kind.blueprint(experiment, objectives, space)
     check_checkpoints(experiment, can_resume=blueprint.can_resume)
@@ -179,74 +180,6 @@ def _plan(
 def _name_of(space: Space) -> str:
     """What names the space from here: a shipped name, or the path of its file."""
     return space.origin.file if space.name.endswith((".yaml", ".yml")) else space.name
-
-
-def _check_resources(experiment: Experiment, *, here: bool) -> None:
-    """Refuse on this machine what it cannot hold; a cluster is asked when it is connected to.
-
-    Raises:
-        ConfigError: What is trained cannot be trained so.
-        EnvironmentProblem: A trial needs more than there is.
-    """
-    _check_group(experiment)
-    if not here or os.environ.get("RAY_ADDRESS"):
-        return
-    resources, where = experiment.resources, experiment.origin.where
-    workers, cpus, gpus = resources.workers[0], count_cpus(), count_gpus()
-    of_worker = resources.cpus_per_worker > 1 or resources.gpus_per_worker > 0
-    part = "worker" if resources.grouped or of_worker else "trial"
-    for key, wanted, there in (
-        (f"cpus_per_{part}", resources.cpus, cpus),
-        (f"gpus_per_{part}", resources.gpus, gpus),
-    ):
-        if wanted > there:
-            raise EnvironmentProblem(
-                f"a {part} wants {wanted:g} {key[:3].upper()}s",
-                where=where(f"resources.{key}"),
-                must=f"this machine has {there}",
-                remedy=f"type --set resources.{key}={there}, or name a cluster by RAY_ADDRESS",
-            )
-    fitting = min(cpus // resources.cpus, int(gpus // resources.gpus) if resources.gpus else cpus)
-    if workers > fitting:
-        raise EnvironmentProblem(
-            f"{workers} workers of {resources.cpus} CPUs and {resources.gpus:g} GPUs wanted",
-            where=where("resources.workers_per_trial"),
-            must=f"this machine has {cpus} CPUs and {gpus} GPUs",
-            remedy=f"type --set resources.workers_per_trial={fitting}, "
-            "or name a cluster by RAY_ADDRESS",
-        )
-
-
-def _check_group(experiment: Experiment) -> None:
-    """Refuse several workers where the program cannot share its work among them.
-
-    Raises:
-        ConfigError: So it is.
-    """
-    resources, where = experiment.resources, experiment.origin.where
-    if not resources.grouped:
-        return
-    if experiment.task.name == "Custom":
-        raise ConfigError(
-            "several workers for a Custom task",
-            where=where("resources.workers_per_trial"),
-            must="your own program must start its own processes",
-            remedy="write cpus_per_trial or gpus_per_trial, and torchrun into task.command",
-        )
-    if experiment.search.scheduler == "resources":
-        raise ConfigError(
-            "resources given, and trials have several workers",
-            where=where("search.scheduler"),
-            must="the number of workers of a trial stays what it is",
-            remedy="write asha",
-        )
-    if resources.strategy == "fsdp" and getattr(experiment.model, "pretrained", None) is None:
-        raise ConfigError(
-            "fsdp given, and no model.pretrained",
-            where=where("resources.strategy"),
-            must="a network that is built here is small: each worker has a copy of it",
-            remedy="write ddp, or remove it",
-        )
 
 
 def check_framework(plan: Plan) -> None:
@@ -294,19 +227,6 @@ def check_parameters(plan: Plan, *, searches: bool) -> None:
             must="one training needs a model without open parameters",
             remedy=f"type raygen generate --config {config}",
         )
-
-
-def count_cpus() -> int:
-    """CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def count_gpus() -> int:
-    """NVIDIA GPUs of this machine, without loading a framework."""
-    devices = Path("/proc/driver/nvidia/gpus")
-    return len(list(devices.iterdir())) if devices.is_dir() else 0
 
 
 def _check_output(experiment: Experiment, where: str) -> None:

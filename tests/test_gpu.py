@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from raygen.plan import count_gpus, plan_run
+from raygen.machine import count_gpus
+from raygen.plan import plan_run
 from raygen.source.candidate import Candidate
 from raygen.source.render import render
 

@@ -17,7 +17,7 @@ ORDER = (
     ("pipeline", "doctor"),
     ("run_folder",),
     ("plan",),
-    ("kinds",),
+    ("kinds", "machine"),
     ("search", "rank", "report", "launch"),
     ("execute", "interchange"),
     ("runs",),

@@ -8,7 +8,8 @@ import pytest
 
 from raygen.config.load import parse_experiment
 from raygen.errors import ConfigError, EnvironmentProblem, RaygenError
-from raygen.plan import count_gpus, plan_run
+from raygen.machine import count_gpus
+from raygen.plan import plan_run
 
 TASK = {"name": "ImageClassification", "dataset": {"name": "digits"}}
 DIGITS = "task: {name: ImageClassification, dataset: {name: digits}}\n"
