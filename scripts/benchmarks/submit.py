@@ -42,6 +42,7 @@ def main() -> None:
         subprocess.run(words, check=True)
     for name in [name for name in os.environ if name.startswith("RAY_")]:
         del os.environ[name]
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # for the jobs
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -108,7 +109,7 @@ def submitted(folder: Path, number: int) -> tuple[float, float, float]:
     started = time.time()
     words = ["submit", "config.yaml", "--cluster", ADDRESS, "--run-dir", str(run)]
     raygen = [sys.executable, "-m", "raygen"]
-    subprocess.run([*raygen, *words], cwd=place, check=True, capture_output=True)
+    subprocess.run([*raygen, *words], cwd=place, check=True, stdout=subprocess.DEVNULL)
     returned = time.time() - started
     begun = (run / "launch" / "code").stat().st_ctime - started
     subprocess.run(
