@@ -10,8 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "raygen"
 ORDER = (
-    ("__main__",),
-    ("__main__",),
+    ("__main__", "begin"),
     ("cli",),
     ("verbs", "cluster_verbs"),
     ("pipeline", "doctor"),

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import FrameType
 from typing import Any
 
@@ -53,6 +54,22 @@ def session(resources: Resources, listen: Callable[[], None]) -> Iterator[Room]:
     Raises:
         EnvironmentProblem: The cluster cannot hold a single trial.
     """
+    ray = connect()
+    listen()
+    try:
+        yield Room(resources, shared=bool(os.environ.get("RAY_ADDRESS")))
+    finally:
+        ray.shutdown()
+        connect.cache_clear()
+
+
+@cache
+def connect() -> Any:
+    """The module ``ray``, connected; a job that has looked at its cluster is so already.
+
+    Raises:
+        EnvironmentProblem: Ray cannot be reached or started.
+    """
     cluster = os.environ.get("RAY_ADDRESS")
     for name, value in {**_SETTINGS, **({} if cluster else _OF_OUR_OWN_RAY)}.items():
         os.environ.setdefault(name, value)
@@ -69,11 +86,7 @@ def session(resources: Resources, listen: Callable[[], None]) -> Iterator[Room]:
         )
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         raise _no_ray(cluster, error) from error
-    listen()
-    try:
-        yield Room(resources, shared=bool(cluster))
-    finally:
-        ray.shutdown()
+    return ray
 
 
 def _no_ray(cluster: str | None, error: Exception) -> EnvironmentProblem:

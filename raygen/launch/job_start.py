@@ -27,7 +27,7 @@ def main(wanted: str, *rest: str) -> None:
         sys.exit(f"{where}: {error}; RayGen {wanted} must be there; {REMEDY}")
     if __version__ != wanted:
         sys.exit(f"{where}: its RayGen is {__version__}; it must be {wanted}; {REMEDY}")
-    os.execv(sys.executable, [sys.executable, "-m", "raygen.launch.begin", *rest])
+    os.execv(sys.executable, [sys.executable, "-m", "raygen.begin", *rest])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+BEGUN = "begun:"
+"""Opens the line of a log after which nothing about the cluster can be wrong any more."""
+
 
 @dataclass(frozen=True)
 class JobState:

@@ -14,11 +14,10 @@ from typing import Any
 
 from raygen import __version__
 from raygen.errors import EnvironmentProblem, RunError
-from raygen.launch.begin import BEGUN
 from raygen.launch.bundle import Bundle, bundle_of
 from raygen.launch.cluster_file import read_cluster
 from raygen.launch.job_server import NotUp, job_server, start, up_command
-from raygen.launch.job_state import JobState, reason_in
+from raygen.launch.job_state import BEGUN, JobState, reason_in
 from raygen.launch.order import Order
 from raygen.launch.ray_cluster import RayCluster
 from raygen.launch.ray_files import bring_run, trial_log

@@ -32,7 +32,7 @@ def begun(folder: Path, *overrides: str) -> tuple[int, str]:
     (place / "config.yaml").write_text(CONFIG)
     words = ["generate", "--config", "config.yaml", "--run-dir", str(run)]
     words += ["--output", str(run / "model.py"), *overrides]
-    begin = [sys.executable, "-m", "raygen.launch.begin", "1", "3", str(run), "config.yaml"]
+    begin = [sys.executable, "-m", "raygen.begin", "1", "3", str(run), "config.yaml"]
     growing = str(Path(__file__).with_name("growing_cluster.py"))
     done = subprocess.run(
         [sys.executable, growing, str(folder), *begin, *words],

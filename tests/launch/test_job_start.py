@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from raygen import __version__
+from raygen.begin import begin
 from raygen.errors import RunError
 from raygen.launch import job_start
-from raygen.launch.begin import begin
 
 
 def refused(wanted: str) -> str:
@@ -27,7 +27,7 @@ def test_it_becomes_the_run_where_all_is_well(monkeypatch: pytest.MonkeyPatch) -
 
     job_start.main(__version__, "2", "a b")
 
-    assert became == [[sys.executable, "-m", "raygen.launch.begin", "2", "a b"]]
+    assert became == [[sys.executable, "-m", "raygen.begin", "2", "a b"]]
 
 
 def test_another_version_is_named() -> None:

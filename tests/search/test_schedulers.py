@@ -158,18 +158,21 @@ def test_fifo_lets_everybody_finish() -> None:
     assert load("fifo").on_trial_result(None, trial_of("a"), {"epoch": 1, "score": 0.0}) == GO
 
 
-def test_every_slot_keeps_its_worker() -> None:
-    """Ray Tune's cache of idle actors holds one for each slot, as there are more or fewer."""
+def test_every_slot_gets_and_keeps_its_worker() -> None:
+    """Ray Tune starts the missing ones at once; its cache of idle ones holds one for each slot."""
     told: list[tuple[str, int]] = []
+    pending: list[int] = []
     trial: Any = SimpleNamespace(
         trial_id="a", config={"trial_id": "a"}, placement_group_factory="one CPU"
     )
     controller: Any = SimpleNamespace(
         _actor_cache=SimpleNamespace(increase_max=lambda kind, by: told.append((kind, by))),
         _cleanup_cached_actors=lambda force_all: told.append(("cleaned up", force_all)),
+        _actor_manager=SimpleNamespace(num_live_actors=3),
         get_live_trials=lambda: [trial],
+        update_max_pending_trials=pending.append,
     )
-    slots = [5, 5, 7, 4]
+    slots = [5, 5, 5, 7, 3]  # at the first trial, and at each cleaning
     scheduler = keep_warm(asha(), lambda: slots.pop(0))
 
     scheduler.on_trial_add(controller, trial)
@@ -177,8 +180,9 @@ def test_every_slot_keeps_its_worker() -> None:
         controller._cleanup_cached_actors()
 
     cleaned = ("cleaned up", False)
-    raised = [("one CPU", 5), cleaned, cleaned, ("one CPU", 2), cleaned, ("one CPU", -3), cleaned]
+    raised = [("one CPU", 5), cleaned, cleaned, ("one CPU", 2), cleaned, ("one CPU", -4), cleaned]
     assert told == raised
+    assert pending == [2, 2, 2, 4, 1]
     assert scheduler._trial_info.keys() == {"a"}
 
 

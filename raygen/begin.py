@@ -1,13 +1,12 @@
 """Begins a run on a Ray cluster: are the nodes there, and do all see the run's folder?
 
-``python -m raygen.launch.begin NODES MOST RUN CONFIG generate --config CONFIG ...``, as a job.
+``python -m raygen.begin NODES MOST RUN CONFIG generate --config CONFIG ...``, as a job.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -16,15 +15,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from raygen.config.load import load_experiment
+from raygen.cli import main as raygen
 from raygen.config.schema import Resources
 from raygen.errors import EnvironmentProblem, RaygenError, RunError
 from raygen.execute.room import Places, trials_in
+from raygen.execute.session import connect
 from raygen.execute.shared_folder import check_shared
+from raygen.launch.job_state import BEGUN
+from raygen.plan import plan_run
 from raygen.runs.paths import RunPaths
 
-BEGUN = "begun:"
-"""Opens the line after which nothing about the cluster can be wrong any more."""
 _NODES_S = 600.0
 _MORE_S = 60.0
 """How long a further node is waited for once there is room for a trial."""
@@ -56,33 +56,17 @@ def begin(nodes: int, most: int, run: Path, config: str, overrides: Sequence[str
             remedy="give --run-dir below a folder that all its nodes share",
         ) from None
     os.chdir(code)
-    words = ["check", config, *(word for each in overrides for word in ("--set", each))]
-    check = subprocess.Popen(  # meanwhile
-        [sys.executable, "-m", "raygen", *words],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        alive = _check_nodes(nodes, most, run, load_experiment(config, overrides).resources)
-    finally:
-        told = check.communicate()[1].strip().splitlines()
-    if check.returncode:
-        raise EnvironmentProblem(told[-1].removeprefix("Error: ") if told else "check fails")
+    plan = plan_run(config, overrides, emits=False)
+    alive = _check_nodes(nodes, most, run, plan.experiment.resources)
     seen = f"all {alive} nodes see" if alive > 1 else "its node sees"
     return f"{BEGUN} {seen} {run}"
 
 
 def _check_nodes(nodes: int, most: int, run: Path, resources: Resources) -> int:
-    import ray
-
-    ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
-    try:
-        _wait_for(ray, nodes)
-        alive = _with_room(ray, most, resources)
-        check_shared(run)
-    finally:
-        ray.shutdown()
+    ray = connect()  # and it stays so for the run
+    _wait_for(ray, nodes)
+    alive = _with_room(ray, most, resources)
+    check_shared(run)
     return len(alive)
 
 
@@ -155,7 +139,8 @@ def main() -> None:
         print(begin(int(nodes), int(most), Path(run), config, overrides), flush=True)
     except RaygenError as error:
         sys.exit(f"Error: {error}")
-    os.execv(sys.executable, [sys.executable, "-m", "raygen", *words])
+    sys.argv = ["raygen", *words]
+    raygen()
 
 
 if __name__ == "__main__":
