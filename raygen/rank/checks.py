@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 
+import numpy as np
+
+from raygen.data.spec import DataSpec
 from raygen.execute.run import Run
 from raygen.rank.amount import rare_classes, too_few_rows
 from raygen.rank.diagnosis import Diagnosis
@@ -20,29 +24,41 @@ _MOST_COUNTED = 200_000
 """Rows that duplicates and groups are looked for in."""
 
 
-def check_rows(run: Run) -> None:
-    """Record what is wrong with the training rows, unless that was done before.
+@contextmanager
+def checking_rows(run: Run) -> Iterator[None]:
+    """Look for what is wrong with the training rows while the block trains on them.
 
+    It is recorded when the block ends, unless that was done before or the run is interrupted.
     Only of networks that are built here: what a pretrained model reads are numbers of its own
     tokens, and the rows of a program of the user's own are not known.
     """
     blueprint = run.blueprint
     if run.history.data is not None or not isinstance(blueprint, Blueprint):
+        yield
         return
     import ray
 
-    arrays, spec = ray.get(run.arrays), blueprint.spec
+    fold = folds_of(blueprint.split, ray.get(run.arrays)["y"], blueprint.folds)
+    check = ray.remote(_diagnose).options(num_cpus=0)  # a few seconds beside the trainings
+    found = check.remote(run.arrays, fold, blueprint.spec, blueprint.folds)
+    yield
+    if not run.interruption:
+        run.record("data", verdicts=[asdict(each) for each in ray.get(found)])
+
+
+def _diagnose(
+    arrays: Mapping[str, np.ndarray], fold: np.ndarray, spec: DataSpec, folds: int
+) -> list[Diagnosis]:
     rows = Rows(
         x=arrays["x"],
         y=arrays["y"],
-        fold=folds_of(blueprint.split, arrays["y"], blueprint.folds),
+        fold=fold,
         modality=spec.modality,
         regression=not spec.classes,
         names=(*spec.constants.get("NUMERIC", ()), *spec.constants.get("CATEGORIES", ())),
         num_categories=len(spec.constants.get("CATEGORIES", ())),
     )
-    found = diagnose_rows(rows, folds=blueprint.folds, classes=spec.classes)
-    run.record("data", verdicts=[asdict(each) for each in found])
+    return diagnose_rows(rows, folds=folds, classes=spec.classes)
 
 
 def diagnose_rows(rows: Rows, *, folds: int, classes: Sequence[str | int] = ()) -> list[Diagnosis]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from raygen.execute.pool import Pool
 from raygen.execute.run import Run
-from raygen.rank.checks import check_rows
+from raygen.rank.checks import checking_rows
 from raygen.rank.crossval import best_trials, crossvalidate, fit_winner, terms_of
 from raygen.rank.ensemble import ensemble_of
 from raygen.rank.folds import ranking_json
@@ -41,8 +41,7 @@ def rank(run: Run, *, fits: bool) -> Ranking:
     """
     if not run.blueprint.folds:
         return Ranking(entries=rank_repeats(run))
-    check_rows(run)
-    with Pool(run) as pool:
+    with Pool(run) as pool, checking_rows(run):
         entries = crossvalidate(run, pool)
         if not entries:
             return Ranking()
