@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 
@@ -63,21 +64,40 @@ def imports_of(tree: ast.Module) -> tuple[str, ...]:
     )
 
 
-def link(modules: Iterable[str], constants: Mapping[str, Any]) -> str:
+def link(
+    modules: Iterable[str],
+    constants: Mapping[str, Any],
+    *,
+    begins: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Join fragments into one program: imports, constants, functions.
 
     Args:
         modules: Dotted names of fragments, in the order in which their functions shall stand.
         constants: Values for the fragments' constants; those not given keep their sample value.
+        begins: By the name of a function, a line that it shall begin with.
     """
     fragments = [Fragment.read(module) for module in modules]
     values = {name: value for part in fragments for name, value in part.constants.items()}
     values |= {name: value for name, value in constants.items() if name in values}
     imports = merge_imports(line for part in fragments for line in part.imports)
     lines = [f"{name} = {value!r}" for name, value in values.items()]
-    functions = [text for part in fragments for text in part.functions.values()]
+    functions = [text for part in fragments for text in begun(part, begins).values()]
     head = "from __future__ import annotations\n\n" + imports
     return "\n\n\n".join([head + "\n\n" + "\n".join(lines), *functions]) + "\n"
+
+
+def begun(fragment: Fragment, begins: Mapping[str, str]) -> dict[str, str]:
+    """The functions of a fragment, some with a further line after their docstring."""
+    functions = dict(fragment.functions)
+    for name in begins.keys() & functions.keys():
+        text = functions[name]
+        [function] = ast.parse(text).body
+        assert isinstance(function, ast.FunctionDef), "a line is for functions"
+        end = function.body[0].end_lineno
+        lines = text.splitlines()
+        functions[name] = "\n".join([*lines[:end], f"    {begins[name]}", *lines[end:]])
+    return functions
 
 
 def read_text(module: str) -> str:

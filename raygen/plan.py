@@ -26,6 +26,7 @@ from raygen.search.strategies.strategy import Terms
 from raygen.source.blueprint import AnyBlueprint
 from raygen.source.files import config_of
 from raygen.source.program import read_programs
+from raygen.uris import is_uri
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +100,10 @@ def outline_run(
 
 
 def data_elsewhere(experiment: Experiment) -> str:
-    """The full path of a data set that is not on this machine; else empty."""
+    """The URI of a data set, or the full path of one that is not on this machine; else empty."""
     path = getattr(experiment.task.dataset, "path", None) or ""
-    return path if Path(path).is_absolute() and not Path(path).exists() else ""
+    away = is_uri(path) or (Path(path).is_absolute() and not Path(path).exists())
+    return path if away else ""
 
 
 def plan_run(

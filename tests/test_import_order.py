@@ -24,7 +24,7 @@ ORDER = (
     ("source",),
     ("tasks",),
     ("config", "data"),
-    ("fragments", "errors", "console"),
+    ("fragments", "errors", "uris", "console"),
 )
 """The layers, top first; a module imports from layers below its own, never from beside."""
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}

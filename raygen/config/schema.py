@@ -22,6 +22,7 @@ from pydantic import (
 
 from raygen.config.origin import Origin
 from raygen.config.words import Words
+from raygen.uris import file_name, is_uri, secret_in, without_secret
 
 TaskName: TypeAlias = Literal[
     "ImageClassification",
@@ -218,9 +219,10 @@ class Dataset(Section):
     """A bundled set, or one of the Hugging Face hub. Bundled are digits, iris, wine, breast_cancer
     and diabetes; on the hub are cifar10, ag_news and any `owner/name`. Either `name` or `path` must
     be given."""
-    path: Text | None = None
+    path: Annotated[Text, Field(examples=["s3://bucket/flowers.npz"])] | None = None
     """A file (npz, csv, parquet; beside `model.pretrained` csv, jsonl or parquet, or for CausalLM
-    txt), or a folder with one folder of images for each class."""
+    txt), or a folder with one folder of images for each class; or the URI of one on s3, gs, az,
+    hdfs, https or another store that fsspec knows, of which each machine keeps a copy."""
     target: Text | None = None
     """Column to predict, where the data has columns."""
     text: Text | None = None
@@ -280,6 +282,7 @@ class Dataset(Section):
         if self.name is None and self.path is None:
             must = "one of them must be given"
             raise Conflict("", "neither name nor path given", must, "for example `name: digits`")
+        _refuse_secret("path", self.path)
         return self
 
 
@@ -705,6 +708,11 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _holds_no_secret(self) -> Experiment:
+        _refuse_secret("storage", self.storage)
+        return self
+
+    @model_validator(mode="after")
     def _has_a_model_for_its_task(self) -> Experiment:
         if self.model.pretrained is None:
             if self.task.name in PRETRAINED_ONLY:
@@ -722,6 +730,17 @@ class Experiment(Section):
         return self
 
 
+def _refuse_secret(key: str, uri: str | None) -> None:
+    """Refuse a URI that whoever reads the config, a program or a log could use."""
+    if uri is not None and is_uri(uri) and (secret := secret_in(uri)):
+        raise Conflict(
+            key,
+            f"a URI with {secret} given",
+            "credentials must come from the environment, or from the files of the store's tools",
+            f"write {without_secret(uri)}",
+        )
+
+
 def _name_of(task: Task) -> str:
     """Name a run by its data set or its program: ``data/fashion_mnist.npz`` -> fashion_mnist."""
     if task.files is not None:
@@ -729,7 +748,10 @@ def _name_of(task: Task) -> str:
     path = task.objective or _program_of(task.command)
     last = PurePath(path).stem
     if task.dataset is not None:
-        last = PurePath(task.dataset.path or "").stem or (task.dataset.name or "").split("/")[-1]
+        last = (
+            PurePath(file_name(task.dataset.path or "")).stem
+            or (task.dataset.name or "").split("/")[-1]
+        )
     return re.sub(r"[^\w.-]+", "-", last).strip("-.")[:100] or "run"
 
 

@@ -17,6 +17,7 @@ from raygen.data.inspect import BUNDLED, HUB_NAMES, inspect
 from raygen.data.loaders import load_arrays
 from raygen.data.spec import Modality
 from raygen.errors import ConfigError
+from raygen.uris import is_uri
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,8 @@ def load_dataset(
     """Load the rows of one split, as the loader in a ``model.py`` gives them.
 
     Args:
-        name: A bundled data set, a file or folder, or a data set of the Hugging Face hub.
+        name: A bundled data set, a file or folder, by its path or a URI, or a data set of the
+            Hugging Face hub.
         split: ``train`` or ``test``, or another split that the data has; ``train+dev`` joins two.
         modality: What one row is; needs to be said for tables and where no name tells.
         regression: Whether the target is a number; by default only that of diabetes is.
@@ -65,7 +67,7 @@ def load_dataset(
         ConfigError: The name is not known, or what it holds is not.
         DataError: The data is not there or cannot be read.
     """
-    is_path = Path(name).exists() and name not in (*BUNDLED, *HUB_NAMES)
+    is_path = is_uri(name) or (Path(name).exists() and name not in (*BUNDLED, *HUB_NAMES))
     trains = split == "train" or "+" in split
     asked = Asked(
         name=None if is_path else name,

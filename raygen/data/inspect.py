@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from raygen.data.fetched import fetched, named_by, state_of
 from raygen.data.loaders import LOADERS
 from raygen.data.request import DatasetSection, Origin, Request, near_miss, told
 from raygen.data.spec import DataSpec, Modality, Split
+from raygen.uris import is_uri
 
 HUB_NAMES = {
     "ag_news": "fancyzhx/ag_news",
@@ -62,7 +65,8 @@ def inspect(
     Raises:
         ConfigError: A name is not known, or a key means nothing for this data.
         DataError: The data is not there, cannot be read, or is too little.
-        EnvironmentProblem: The hub was asked for without the package ``datasets``.
+        EnvironmentProblem: The hub was asked for without the package ``datasets``, or a URI without
+            the package for its store.
     """
     request = Request(
         dataset=dataset,
@@ -73,11 +77,19 @@ def inspect(
         split=split,
         by=by,
     )
-    source, uri = resolve(request)
+    source, place = resolve(request)
+    uri = dataset.path or ""
+    if not is_uri(uri):
+        return _describe(request, source, place)
+    with named_by(uri, place):
+        return _at_uri(_describe(request, source, place), uri, Path(place))
+
+
+def _describe(request: Request, source: str, uri: str) -> DataSpec:
     _check_keys(request, source)
-    if by is not None and source in ("digits", "npz", "folder"):
+    if request.by is not None and source in ("digits", "npz", "folder"):
         raise request.config_error(
-            f"{split} given, and {_KINDS[source]} has no columns",
+            f"{request.split} given, and {_KINDS[source]} has no columns",
             key="rank.split",
             must="only tables have groups, an order or folds of their own",
             remedy="write stratified",
@@ -87,8 +99,23 @@ def inspect(
     return spec
 
 
+def _at_uri(spec: DataSpec, uri: str, place: Path) -> DataSpec:
+    """The same with what programs read in place of this machine's copy of it."""
+    named = uri.rstrip("/") + spec.uri.removeprefix(str(place))
+    copied = spec.source == "folder" and not uri.startswith("file://")
+    return replace(
+        spec,
+        uri=named,
+        sha=state_of(place) if copied else spec.sha,
+        constants={**spec.constants, "DATA": named},
+    )
+
+
 def resolve(request: Request) -> tuple[str, str]:
-    """Say how the data is read and by what name or path: for example ``("npz", "a.npz")``."""
+    """Say how the data is read and by what name or path: for example ``("npz", "a.npz")``.
+
+    What a URI names is read by the path of this machine's copy.
+    """
     name, path = request.dataset.name, request.dataset.path
     source, uri = _resolve_path(request, path) if path else _resolve_name(request, name or "")
     if (source, request.modality) not in LOADERS:
@@ -112,7 +139,7 @@ _KINDS = {
 
 
 def _resolve_path(request: Request, path: str) -> tuple[str, str]:
-    place = Path(path).expanduser()
+    place = fetched(request, path) if is_uri(path) else Path(path).expanduser()
     if not place.exists():
         beside = [file.name for file in place.parent.iterdir()] if place.parent.is_dir() else []
         raise request.data_error(

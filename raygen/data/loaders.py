@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from raygen.data.spec import DataSpec, Split
 from raygen.errors import DataError
 from raygen.fragments import link
+from raygen.uris import is_uri
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +45,16 @@ _CUTS: dict[Split, str] = {
 """The fragment of ``cut_test_rows``, where rows are not dealt by their target."""
 
 
+FETCH = "raygen.data.fragments.fetch"
+"""The module that brings what a URI names to this machine."""
+
+
+def first_lines(uri: str) -> dict[str, str]:
+    """By function, the line that it begins with where the data lies elsewhere."""
+    names = ("load_data", "load_in_parts", "read_inputs") if is_uri(uri) else ()
+    return dict.fromkeys(names, "path = fetch(path)")
+
+
 def load_arrays(spec: DataSpec) -> dict[str, np.ndarray]:
     """Read a data set by the very text that stands in its ``model.py``.
 
@@ -73,7 +84,7 @@ def _access(spec: DataSpec) -> AbstractContextManager[None]:
 
 def loader_program(spec: DataSpec) -> dict[str, Any]:
     """Execute the loader's text and return its names: ``load_data``, ``read_inputs``, ..."""
-    text = link(loader_fragments(spec), spec.constants)
+    text = link(loader_fragments(spec), spec.constants, begins=first_lines(spec.uri))
     program: dict[str, Any] = {"__name__": "loader"}
     exec(compile(text, f"<loader of {spec.uri}>", "exec"), program)
     return program
@@ -88,6 +99,7 @@ def loader_fragments(spec: DataSpec) -> tuple[str, ...]:
         names = ("folder_splits", *names[1:])
     elif names[0].startswith("frame_"):
         names = (*names, _test_rows_fragment(spec), _target_fragment(spec))
+    names = (*names, "fetch") if is_uri(spec.uri) else names
     return tuple(f"raygen.data.fragments.{name}" for name in (*names, "folds"))
 
 

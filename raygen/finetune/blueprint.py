@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from raygen.config.space import Space
+from raygen.data.loaders import first_lines
 from raygen.errors import DataError, EnvironmentProblem
 from raygen.finetune.inspect import FinetuningSpec
 from raygen.finetune.ladder import check_memory
@@ -69,7 +70,8 @@ class PretrainedBlueprint:
     @property
     def data_text(self) -> str:
         """The text of the loader."""
-        return link(loader_fragments(self), self.spec.constants)
+        begins = first_lines(self.spec.uri)
+        return link(loader_fragments(self), self.spec.constants, begins=begins)
 
     @property
     def can_resume(self) -> bool:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from raygen.data.request import Request, near_miss, told
+from raygen.uris import file_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,7 +146,9 @@ def _find(request: Request, column: Column, frame: pd.DataFrame) -> str:
 def _check_cells(request: Request, column: Column, name: str, frame: pd.DataFrame) -> None:
     """Each cell must be what all must be; the first row that is not is named."""
     content = HOLDS[column.holds]
-    as_text = str(request.dataset.path).endswith(".csv")  # where programs read texts as such
+    as_text = file_name(request.dataset.path or "").endswith(
+        ".csv"
+    )  # where programs read texts as such
     for row, cell in zip(frame.index, frame[name], strict=True):
         missing = not _is_list(cell) and (cell is None or cell != cell)
         if missing and column.may_lack:

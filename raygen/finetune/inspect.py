@@ -5,11 +5,14 @@ Only config, tokenizer and the header of the checkpoint are read, never the weig
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raygen.config.schema import Experiment
+from raygen.data.fetched import named_by
+from raygen.data.loaders import FETCH
 from raygen.data.request import Request
 from raygen.finetune.anatomy import Anatomy
 from raygen.finetune.base_model import fingerprint, fit_head, foreign_files, name_in_program
@@ -23,6 +26,7 @@ from raygen.finetune.rows import cut_test_rows, find_source, read_rows, row_frag
 from raygen.finetune.sample import IN_PARTS, PART_ROWS, count_rows, sample_rows
 from raygen.finetune.tasks import FinetuningTask
 from raygen.finetune.tokens import MOST_COUNTED, kept_length, padding
+from raygen.uris import is_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,14 +67,6 @@ def inspect_finetuning(
         DataError: Model, tokenizer, file, column or split is not there, or labels do not fit.
         EnvironmentProblem: torch, transformers or peft is not installed.
     """
-    with foreign_files(experiment):
-        return _inspect(experiment, task, reserved)
-
-
-def _inspect(experiment: Experiment, task: FinetuningTask, reserved: int) -> FinetuningSpec:
-    from raygen.data.inspect_frame import find_splits, told_without_target, used_rows  # pandas
-
-    kind, of_class = KINDS[task.kind], task.targets == "class"
     request = Request(
         dataset=experiment.task.rows,
         modality="text",
@@ -78,10 +74,31 @@ def _inspect(experiment: Experiment, task: FinetuningTask, reserved: int) -> Fin
         folds=experiment.rank.folds,
         origin=experiment.origin,
     )
+    with foreign_files(experiment):
+        named = request.dataset.path or ""
+        uri, reader = find_source(request, KINDS[task.kind].files)
+        with named_by(named, uri) if is_uri(named) else nullcontext():
+            spec = _inspect(experiment, task, request, uri, reader, reserved)
+    if not is_uri(named):
+        return spec
+    constants = {**spec.constants, "DATA": named}
+    return replace(spec, uri=named, constants=constants, fragments=(*spec.fragments, FETCH))
+
+
+def _inspect(
+    experiment: Experiment,
+    task: FinetuningTask,
+    request: Request,
+    uri: str,
+    reader: str,
+    reserved: int,
+) -> FinetuningSpec:
+    from raygen.data.inspect_frame import find_splits, told_without_target, used_rows  # pandas
+
+    kind, of_class = KINDS[task.kind], task.targets == "class"
     where = experiment.origin.where("model.pretrained")
     folder = find_model(str(experiment.model.pretrained), where=where)
     check_weights(str(experiment.model.pretrained), where=where)
-    uri, reader = find_source(request, kind.files)
     streamed = bool(experiment.task.rows.streamed)
 
     def look_at(part: pd.DataFrame) -> pd.Series | None:

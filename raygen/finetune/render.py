@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING, Any
 
+from raygen.data.loaders import first_lines
 from raygen.finetune.placement import method_lines
 from raygen.finetune.sample import IN_PARTS
 from raygen.fragments import Fragment
@@ -80,13 +81,14 @@ def render_program(
     settings = blueprint.space.training_settings(candidate.values)
     task, method = blueprint.task, blueprint.method
     loader = [n for n in blueprint.spec.fragments if n not in (_FOLDS, _FOLDS_SHUFFLED)]
+    begins = first_lines(blueprint.spec.uri)
     scored = _metrics(blueprint)
     parts = {"put": ", its adapter put into it" if method.of_peft else ""}
     parts |= {"merged": method.merged, "processor": task.processor}
     regions = {
         "constants": _constants(blueprint, settings, changes),
         "precision": _PRECISIONS[str(settings["precision"])],
-        "data": "\n\n\n".join([functions(*loader), *_folds(blueprint)]),
+        "data": "\n\n\n".join([functions(*loader, begins=begins), *_folds(blueprint)]),
         "blocks": functions(method.fragment) if method.fragment else "",
         "model": _model(blueprint, settings, method_lines(blueprint, candidate)),
         "decay": _DECAYS[str(settings["schedule"])],

@@ -7,8 +7,10 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raygen.data.fetched import fetched
 from raygen.data.request import Request, near_miss, told
 from raygen.fragments import link
+from raygen.uris import is_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +22,8 @@ _ROWS = "raygen.data.fragments"
 def find_source(request: Request, files: Mapping[str, str]) -> tuple[str, str]:
     """Where the rows are read from, and the module that reads them.
 
+    What a URI names is read from this machine's copy.
+
     Args:
         request: The data set.
         files: By a file's ending, the module that reads such a file.
@@ -27,6 +31,7 @@ def find_source(request: Request, files: Mapping[str, str]) -> tuple[str, str]:
     Raises:
         ConfigError: A file of another kind is given, or a data set that has no such rows.
         DataError: The file is not there.
+        EnvironmentProblem: A package for such URIs is not installed.
     """
     dataset = request.dataset
     if dataset.path is None:
@@ -37,7 +42,8 @@ def find_source(request: Request, files: Mapping[str, str]) -> tuple[str, str]:
             must = f"it must be one of {told(HUB_NAMES)}, or an owner/name of the hub"
             raise request.config_error(f"no data set of texts is named {name!r}", must=must)
         return HUB_NAMES.get(name, name), f"{_ROWS}.frame_hub"
-    place = Path(dataset.path).expanduser()
+    at_uri = is_uri(dataset.path)
+    place = fetched(request, dataset.path) if at_uri else Path(dataset.path).expanduser()
     if not place.is_file():
         beside = [file.name for file in place.parent.iterdir()] if place.parent.is_dir() else []
         remedy = near_miss(place.name, beside)

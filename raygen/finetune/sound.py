@@ -12,6 +12,7 @@ from raygen.errors import DataError, EnvironmentProblem
 from raygen.finetune.facts import Facts
 from raygen.finetune.pretrained import load_tokenizer
 from raygen.finetune.tokens import padding
+from raygen.uris import is_uri
 
 _SECONDS = 30
 """Longer sounds are cut."""
@@ -85,6 +86,9 @@ def _seconds(facts: Facts, cell: Any) -> float:
             f"{named} cannot be read: {' '.join(str(error).split())[:100]}",
             where=facts.request.where("task.dataset.audio"),
             must="it must be a wav file, its path from the folder of the table",
+            remedy="a table at a URI comes alone: give one that holds the bytes of its sounds"
+            if is_uri(facts.request.dataset.path)
+            else "",
         ) from None
     if not wave.size or not rate:
         raise DataError(

@@ -23,6 +23,7 @@ from raygen.launch.ray_cluster import RayCluster
 from raygen.launch.ray_files import bring_run, trial_log
 from raygen.launch.ticket import Ticket
 from raygen.runs.paths import RunPaths
+from raygen.uris import is_uri
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -175,7 +176,8 @@ def _shipped(order: Order) -> Bundle:
         RunError: The data set does not, and is not on the cluster either.
     """
     bundle = bundle_of(order.config.parent)
-    if order.data and not order.data.startswith(("/", "~")) and not bundle.holds(order.data):
+    goes_along = order.data and not order.data.startswith(("/", "~")) and not is_uri(order.data)
+    if goes_along and not bundle.holds(order.data):
         raise RunError(
             f"the data set {order.data} does not go along",
             where=str(order.config),

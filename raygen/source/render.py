@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from raygen.config.space import Space
 from raygen.data.loaders import FOLDS as SPLITS
-from raygen.data.loaders import inputs_fragment, load_arrays, loader_fragments
+from raygen.data.loaders import first_lines, inputs_fragment, load_arrays, loader_fragments
 from raygen.data.spec import DataSpec
 from raygen.fragments import Fragment, link
 from raygen.source.blueprint import Changes
@@ -229,7 +229,8 @@ class _Parts:
 
     def data(self) -> str:
         """The text that reads the data set and deals it into folds."""
-        text = functions(*self.loader, self.folds)
+        begins = first_lines(self.blueprint.spec.uri)
+        text = functions(*self.loader, self.folds, begins=begins)
         if self.folds == _FOLDS or not re.search(r"\bdeal\(", text):
             return text
         return "\n\n\n".join([text, functions(_FOLDS, only="deal".__eq__)])

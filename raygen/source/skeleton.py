@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from raygen.fragments import Fragment, imports_of, merge_imports, read_text
+from raygen.fragments import Fragment, begun, imports_of, merge_imports, read_text
 
 _REGION = re.compile(r"^( *)# region (\w+)\n(.*?)^\1# endregion\n", re.DOTALL | re.MULTILINE)
 
@@ -46,12 +46,16 @@ def fill(
     return re.sub(r"\n{4,}", "\n\n\n", head + body)
 
 
-def functions(*modules: str, only: Callable[[str], bool] = lambda _: True) -> str:
-    """The text of the functions of fragments."""
+def functions(
+    *modules: str,
+    only: Callable[[str], bool] = lambda _: True,
+    begins: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The text of the functions of fragments, some of which begin with a further line."""
     texts = [
         text
         for module in modules
-        for name, text in Fragment.read(module).functions.items()
+        for name, text in begun(Fragment.read(module), begins).items()
         if only(name)
     ]
     return "\n\n\n".join(texts)

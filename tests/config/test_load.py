@@ -460,3 +460,41 @@ def test_the_layer_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert (done.stdout, done.stderr) == ("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("uri", "secret", "remedy"),
+    [
+        ("https://ann:hunter2@host/a.npz", "a password", "https://host/a.npz"),
+        ("s3://b/a.npz?X-Amz-Signature=hunter2", "the parameter X-Amz-Signature", "s3://b/a.npz"),
+        ("https://h/a.csv?v=1&sig=hunter2", "the parameter sig", "https://h/a.csv"),
+        ("https://h/a.csv?access_token=hunter2", "the parameter access_token", "https://h/a.csv"),
+    ],
+)
+@pytest.mark.parametrize("key", ["task.dataset.path", "storage"])
+def test_a_uri_with_a_secret_is_refused_and_not_repeated(
+    write: Write, uri: str, secret: str, remedy: str, key: str
+) -> None:
+    """A config, a program and a journal are read by many."""
+    change = f"task.dataset={{path: '{uri}'}}" if "path" in key else f"storage='{uri}'"
+
+    told = refused(write, SMALL, change)
+
+    assert f"{key}: a URI with {secret} given; credentials must come from the environment" in told
+    assert told.endswith(f"write {remedy}")
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "abfs://container@account.dfs.core.windows.net/a.npz",
+        "hdfs://ann@namenode:8020/a.npz",
+        "https://host:8443/a.npz?download=1&design=2",
+    ],
+)
+def test_a_uri_without_a_secret_names_the_run(write: Write, uri: str) -> None:
+    """Users, ports and harmless parameters may stand in it."""
+    experiment = load_experiment(write(SMALL), [f"task.dataset={{path: '{uri}'}}"])
+
+    assert (experiment.task.rows.path, experiment.name) == (uri, "a")

@@ -155,3 +155,28 @@ def test_what_cannot_be_read_in_parts_is_refused(tmp_path: Path) -> None:
     path.write_text("task: {name: TextClassification, dataset: {path: x.csv, streamed: true}}\n")
     with pytest.raises(ConfigError, match=r"streamed given, and no model\.pretrained"):
         planned(path)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_table_at_a_uri_is_the_table(
+    table: Path, folder: Path, model: Path, web: Any, streamed: bool
+) -> None:
+    """Whether it is read whole or in parts, by RayGen and by the program."""
+    uri = f"{web.uri}/{table.name}"
+    dataset = {"path": str(table), "streamed": streamed}
+    task: dict[str, Any] = {"name": "TextClassification", "dataset": dataset}
+    expected = planned(write_config(folder, model, task=task))
+    dataset["path"] = uri
+
+    blueprint = planned(write_config(folder, model, task=task))
+
+    assert (blueprint.spec.uri, blueprint.data_sha) == (uri, expected.data_sha)
+    program = program_of(blueprint, folder)
+    load = program.load_in_parts if streamed else program.load_data
+    for array, found, own in zip(
+        expected.load_arrays().values(), blueprint.load_arrays().values(), load(), strict=True
+    ):
+        np.testing.assert_array_equal(found, array)
+        np.testing.assert_array_equal(own, array)
+    assert web.loaded == [f"/{table.name}"]
+    assert lint(blueprint, folder) == ""

@@ -107,6 +107,22 @@ def test_classes_are_learnt_and_told(photos: Path, seeing: Path) -> None:
     assert lint(blueprint, photos.parent) == ""
 
 
+def test_a_folder_at_a_uri_is_the_folder(photos: Path, seeing: Path, web: Any) -> None:
+    """RayGen and the program read the same images, and the program holds the URI."""
+    config = config_of(photos, seeing)
+    expected = planned(config).load_arrays()
+    config.write_text(config.read_text().replace(str(photos), f"{web.uri}/photos"))
+
+    blueprint = planned(config)
+
+    assert blueprint.spec.constants["DATA"] == f"{web.uri}/photos"
+    program = program_of(blueprint, photos.parent)
+    for array, own in zip(expected.values(), program.load_data(), strict=True):
+        np.testing.assert_array_equal(own, array)
+    assert len([each for each in web.loaded if each.endswith(".png")]) == 60
+    assert lint(blueprint, photos.parent) == ""
+
+
 @pytest.mark.parametrize("method", ["lora", "head-only", "ia3"])
 def test_few_weights_train_and_resume(photos: Path, seeing: Path, method: str) -> None:
     """The head, of another shape than the checkpoint's, is trained with what the method adds."""

@@ -232,3 +232,12 @@ def test_letters_that_a_model_does_not_know_are_refused(clips: Path, tmp_path: P
 
     with pytest.raises(RaygenError, match=r"60 transcripts have letters .*'CAT'"):
         planned(config_of(clips, tiny_wav2vec(tmp_path / "model")))
+
+
+def test_sounds_beside_a_table_at_a_uri_are_refused(clips: Path, hearing: Path, web: Any) -> None:
+    """The table is copied alone; what to do is told."""
+    config = config_of(clips, hearing)
+    config.write_text(config.read_text().replace(str(clips), f"{web.uri}/clips.csv"))
+
+    with pytest.raises(RaygenError, match=r"0\.wav cannot be read: .*holds the bytes"):
+        planned(config)

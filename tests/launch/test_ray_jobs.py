@@ -169,6 +169,19 @@ def test_data_may_be_on_the_cluster_only(
     assert (code, "no such file: rows.npz" in told) == (2, True), told
 
 
+def test_data_at_a_uri_is_left_to_the_cluster(
+    cluster: FakeJobServer, place: Path, raygen: Raygen
+) -> None:
+    """It is neither looked at here nor shipped, and arrives as it was written."""
+    uri = "s3://bucket/rows.npz"
+
+    code, told = raygen(*SUBMIT, "--set", f"task.dataset={{path: '{uri}'}}")
+
+    assert code == 0, told
+    assert f"{uri} is not here; it is looked at on the cluster" in told
+    assert uri in job_of(cluster)[1].asked["entrypoint"]
+
+
 def test_data_that_is_left_out_is_told(cluster: FakeJobServer, place: Path, raygen: Raygen) -> None:
     """A relative path must lie in the folder, and not among what is ignored."""
     (place / "rows.csv").write_text("a,b\n" + "1,2\n3,4\n" * 20)

@@ -53,11 +53,15 @@ def _spec(
     )
 
 
+_AT_URI = "s3://bucket/people.csv"
 SPECS: dict[str, DataSpec] = {
     "digits": _spec("digits", "digits", "image", (8, 8, 1), tuple(range(10)), {"DATA": "digits"}),
     "clothes": _image("data/clothes.npz", (28, 28, 1), 10),
     "photos": _image("data/photos.npz", (12, 16, 3), 3),
     "people": _spec("data/people.csv", "csv", "table", (11,), ("<=50K", ">50K"), _TABLE),
+    "citizens": _spec(
+        _AT_URI, "csv", "table", (11,), ("<=50K", ">50K"), _TABLE | {"DATA": _AT_URI}
+    ),
     "wages": _spec("data/people.csv", "csv", "table", (11,), (), _TABLE),
     "news": _spec(
         "data/news.parquet",
