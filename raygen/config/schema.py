@@ -669,8 +669,9 @@ class Experiment(Section):
     output: Text = "model.py"
     """File the winner is written to."""
     storage: Annotated[Text, Field(examples=["s3://bucket/runs"])] | None = None
-    """URI of a folder to which the run's folder is copied every 10 seconds, but for checkpoints;
-    fsspec must know it. Where this machine has no folder of the run, it is taken from there."""
+    """URI of a folder to which the run's folder is copied every 10 seconds, and the newest
+    checkpoint of what is not over for at most a fifth of the time; fsspec must know it. Where this
+    machine has no folder of the run, it is taken from there."""
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from raygen.execute.job import Message
+from raygen.runs.links import link_folder
 from raygen.runs.paths import TrialPaths
 from raygen.runs.records import State
 
@@ -36,12 +37,6 @@ def keep(checkpoint: Path, epoch: int, most: int) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def link_folder(source: Path, target: Path) -> None:
-    """Make a folder of the same files; copies where the file system has no hard links."""
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, copy_function=_link)
-
-
 def write_messages(checkpoint: Path, messages: Sequence[Message]) -> None:
     """Put all that a job has told up to a checkpoint beside its files."""
     text = json.dumps([asdict(each) for each in messages])
@@ -66,10 +61,3 @@ def _link_as_a_whole(checkpoint: Path, target: Path) -> None:
     link_folder(checkpoint, draft)
     shutil.rmtree(target, ignore_errors=True)
     draft.rename(target)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

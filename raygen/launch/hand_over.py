@@ -16,7 +16,7 @@ from pathlib import Path
 
 from raygen.errors import RaygenError, RunError
 
-SCRATCH = ("checkpoint-*", "milestone-*", "move-*", "launch", ".tune", ".lock")
+SCRATCH = ("checkpoint-*", "milestone-*", "move-*", "launch", ".tune", ".copying", ".lock")
 """Files and folders of a run that are of use on the cluster only."""
 _MOST_BYTES = 100 * 2**20
 _OPENS, _CLOSES = "packed:", "sha256:"

@@ -1,20 +1,26 @@
 """How does a run outlive the machine that its folder is on? It is copied to a URI as it goes.
 
 The journal goes there in segments, because object stores cannot append: each holds what was written
-since the one before, and is named by where it begins.
+since the one before, and is named by where it begins. Checkpoints are large and go by a thread of
+their own, so that the journal does not wait for them.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from raygen.errors import EnvironmentProblem, RunError
+from raygen.runs.checkpoint_copies import CheckpointCopies
 from raygen.runs.paths import RunPaths
+from raygen.runs.records import History
 
 _EVERY_S = 10.0
+_SHARE_FOR_CHECKPOINTS = 0.2
+"""Of the time, while a run goes on; in its end the newest ones are sent whatever that takes."""
 _PATTERNS = (
     "config.yaml",
     "leaderboard.json",
@@ -23,7 +29,7 @@ _PATTERNS = (
     "trials/*/model.py",
     "trials/*/out-of-fold/*.npz",
 )
-"""Besides the journal. Checkpoints are not copied: what was training begins again."""
+"""Besides the journal and the checkpoints."""
 
 
 class Mirror:
@@ -46,6 +52,7 @@ class Mirror:
             self._store, self._root = fsspec.url_to_fs(self._uri)
         except (ImportError, ValueError) as error:
             raise self._refused(error) from None
+        self._checkpoints = CheckpointCopies(self._paths, self._store, self._root)
         self._sent: dict[str, tuple[int, float]] = {}
         self._place = 0
 
@@ -84,16 +91,32 @@ class Mirror:
 
         def follow() -> None:
             while not closing.wait(_EVERY_S):
-                self._try_to_copy(say)
+                self._try(self._copy, say)
 
-        thread = threading.Thread(target=follow, name="mirror", daemon=True)
-        thread.start()
+        def follow_checkpoints() -> None:
+            pause = _EVERY_S
+            while not closing.wait(pause):
+                began = time.monotonic()
+                self._try(lambda: self._checkpoints.send(lambda: not closing.is_set()), say)
+                took = time.monotonic() - began
+                pause = max(_EVERY_S, took / _SHARE_FOR_CHECKPOINTS - took)
+
+        threads = [threading.Thread(target=follow, name="mirror", daemon=True)]
+        threads += [threading.Thread(target=follow_checkpoints, name="checkpoints", daemon=True)]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             closing.set()
-            thread.join()
-            self._try_to_copy(say)
+            for thread in threads:
+                thread.join()
+            self._try(self._finish, say)
+
+    def _finish(self) -> None:
+        """Send all that is new, however long that takes."""
+        self._copy()
+        self._checkpoints.send(lambda: True)
 
     def _bring(self, segments: Sequence[tuple[str, int]]) -> None:
         """Copy the store's files here; the journal is the last one but for the config.
@@ -103,20 +126,23 @@ class Mirror:
         folder, late = self._paths.folder, self._paths.config.name
         names = [str(path).removeprefix(self._root).lstrip("/") for path in self._found(self._root)]
         for name in names:
-            if name != late and not name.startswith("journal/"):
+            if name != late and not name.startswith(("journal/", "checkpoints/")):
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._store.get_file(f"{self._root}/{name}", str(target))
         journal = b"".join(self._store.cat_file(path) for path, _ in segments)
         folder.mkdir(parents=True, exist_ok=True)
-        self._paths.journal.write_bytes(journal)
+        draft = self._paths.journal.with_suffix(".brought")
+        draft.write_bytes(journal)
+        self._checkpoints.bring(History.read(draft))
+        draft.rename(self._paths.journal)
         if late in names:
             self._store.get_file(f"{self._root}/{late}", str(folder / late))
 
-    def _try_to_copy(self, say: Callable[[str], None]) -> None:
+    def _try(self, copy: Callable[[], None], say: Callable[[str], None]) -> None:
         try:
-            self._copy()
-        except OSError as error:
+            copy()
+        except Exception as error:  # each store has errors of its own
             say(f"{self._uri} could not be written, and is behind: {_first_line(error)}")
 
     def _copy(self) -> None:

@@ -149,6 +149,11 @@ class RunPaths:
         return self.folder / ".tune"
 
     @property
+    def copying(self) -> Path:
+        """The checkpoint that is on its way to the storage, as it was when that began."""
+        return self.folder / ".copying"
+
+    @property
     def trials(self) -> Path:
         """A folder for each trial."""
         return self.folder / "trials"

@@ -19,11 +19,11 @@ from raygen.config.space import Space
 from raygen.data.loaders import load_arrays
 from raygen.execute.group import GroupRunner
 from raygen.execute.job import Job, Message
-from raygen.execute.pins import link_folder
 from raygen.execute.run import Group, Worker
 from raygen.execute.runner import Runner
 from raygen.plan import plan_run
 from raygen.runs.journal import read_events
+from raygen.runs.links import link_folder
 from raygen.runs.records import State
 from raygen.source.candidate import Candidate
 from raygen.source.render import render

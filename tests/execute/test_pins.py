@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from raygen.execute.pins import link_folder, pin
+from raygen.execute.pins import pin
+from raygen.runs.links import link_folder
 from raygen.runs.paths import TrialPaths
 
 

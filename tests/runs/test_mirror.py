@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from raygen.errors import EnvironmentProblem, RunError
 from raygen.runs import mirror
 from raygen.runs.journal import Journal, read_events
 from raygen.runs.mirror import Mirror
+
+PROGRAM = "EPOCHS = 3\n"
+
+
+def append_trial(journal: Journal, trial_id: str) -> None:
+    """Write down that a trial of the program was begun."""
+    journal.append(
+        "trial",
+        trial_id=trial_id,
+        values={"width": 1},
+        candidate="c",
+        source_sha=hashlib.sha256(PROGRAM.encode()).hexdigest(),
+        num_parameters=1,
+    )
 
 
 @pytest.fixture
@@ -20,12 +37,12 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "runs" / "digits"
     journal = Journal(folder / "journal.jsonl")
     journal.append("begin", metric="accuracy")
-    journal.append("trial", trial_id="00000")
+    append_trial(journal, "00000")
     journal.close()
     (folder / "config.yaml").write_text("seed: 0\n")
     (folder / "trials/00000/checkpoint-0").mkdir(parents=True)
-    (folder / "trials/00000/model.py").write_text("EPOCHS = 3\n")
-    (folder / "trials/00000/checkpoint-0/weights").write_text("large")
+    (folder / "trials/00000/model.py").write_text(PROGRAM)
+    (folder / "trials/00000/checkpoint-0/weights").write_text("of epoch 2")
     with (folder / "journal.jsonl").open("ab") as file:
         file.write(b'{"event": "repo')
     return folder
@@ -40,7 +57,7 @@ def copy(run: Path, store: Path | str) -> None:
 
 
 def test_a_run_comes_back_from_its_copy(run: Path, tmp_path: Path) -> None:
-    """All but the checkpoints, and of the journal what is whole."""
+    """With the checkpoints of what is not over, and of the journal what is whole."""
     before = read_events(run / "journal.jsonl")
     copy(run, tmp_path / "store")
     shutil.rmtree(run)
@@ -51,7 +68,8 @@ def test_a_run_comes_back_from_its_copy(run: Path, tmp_path: Path) -> None:
     assert (run / "journal.jsonl").read_bytes().endswith(b"}\n")
     assert (run / "config.yaml").read_text() == "seed: 0\n"
     assert (run / "trials/00000/model.py").read_text() == "EPOCHS = 3\n"
-    assert not (run / "trials/00000/checkpoint-0").exists()
+    assert (run / "trials/00000/checkpoint-0/weights").read_text() == "of epoch 2"
+    assert {path.name for path in (run / "trials/00000").iterdir()} == {"checkpoint-0", "model.py"}
 
 
 def test_what_comes_later_is_a_segment_of_its_own(
@@ -68,12 +86,12 @@ def test_what_comes_later_is_a_segment_of_its_own(
     made.restore()
     with made.copying(lambda line: pytest.fail(line)):
         journal = Journal(run / "journal.jsonl")
-        journal.append("report", epoch=1)
+        journal.append("refused", epoch=1)
         deadline = time.monotonic() + 20
         while len(list(segments.iterdir())) == 1:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        journal.append("report", epoch=2)
+        journal.append("refused", epoch=2)
         journal.close()
 
     assert len(list(segments.iterdir())) == 3
@@ -87,7 +105,7 @@ def test_a_missing_segment_ends_the_journal(run: Path, tmp_path: Path) -> None:
     copy(run, tmp_path / "store")
     for epoch in (1, 2):
         journal = Journal(run / "journal.jsonl")
-        journal.append("report", epoch=epoch)
+        journal.append("refused", epoch=epoch)
         journal.close()
         copy(run, tmp_path / "store")
     segments = sorted((tmp_path / "store/digits/journal").iterdir())
@@ -134,3 +152,182 @@ def test_trouble_on_the_way_is_told_and_the_run_goes_on(
 
     assert len(said) == 1
     assert "is behind" in said[0]
+
+
+def test_what_is_over_has_no_checkpoint_there(run: Path, tmp_path: Path) -> None:
+    """That of another fold stays; a checkpoint that is being replaced is not taken for gone."""
+    trial, there = run / "trials/00000", tmp_path / "store/digits/checkpoints/00000"
+    shutil.copytree(trial / "checkpoint-0", trial / "checkpoint-1")
+    copy(run, tmp_path / "store")
+    assert {path.stem for path in there.glob("*.json")} == {"checkpoint-0", "checkpoint-1"}
+
+    (trial / "checkpoint-1").rename(trial / "checkpoint-1.old")
+    shutil.rmtree(trial / "checkpoint-0")
+    copy(run, tmp_path / "store")
+
+    left = {path.relative_to(there).parts[0] for path in there.rglob("*") if path.is_file()}
+    assert left == {"checkpoint-1.json", "checkpoint-1"}
+
+
+def test_the_newest_takes_the_place_of_the_one_before(run: Path, tmp_path: Path) -> None:
+    """What is as it was is not sent again, by another process neither."""
+    there = tmp_path / "store/digits/checkpoints/00000/checkpoint-0"
+    copy(run, tmp_path / "store")
+    [first] = there.glob("*/weights")
+    stamp = first.stat().st_mtime_ns
+    copy(run, tmp_path / "store")
+    assert [path.stat().st_mtime_ns for path in there.glob("*/weights")] == [stamp]
+
+    replace(run / "trials/00000/checkpoint-0", "of epoch 3")
+    copy(run, tmp_path / "store")
+
+    assert [path.read_text() for path in there.glob("*/weights")] == ["of epoch 3"]
+
+
+def test_half_a_checkpoint_is_none(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while it sends, a run comes back with the one before; the half is removed later."""
+    copy(run, tmp_path / "store")
+    replace(run / "trials/00000/checkpoint-0", "of epoch 3")
+    (run / "trials/00000/checkpoint-0/zz").write_text("the last file")
+    sent: list[str] = []
+
+    class Killed(BaseException):
+        """Ends it in the middle, as SIGKILL would."""
+
+    def put_file(self: object, path: str, target: str) -> None:
+        if target.endswith("zz"):
+            raise Killed
+        sent.append(shutil.copyfile(path, target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFileSystem, "put_file", put_file)
+        with pytest.raises(Killed):
+            copy(run, tmp_path / "store")
+    assert Path(sent[-1]).read_text() == "of epoch 3"
+    kept = shutil.copytree(run, tmp_path / "kept")
+    shutil.rmtree(run)
+
+    Mirror(run, f"file://{tmp_path / 'store'}").restore()
+
+    assert (run / "trials/00000/checkpoint-0/weights").read_text() == "of epoch 2"
+    assert not (run / "trials/00000/checkpoint-0/zz").exists()
+    shutil.rmtree(run)
+    kept.rename(run)
+    copy(run, tmp_path / "store")
+    found = (tmp_path / "store/digits/checkpoints").rglob("weights")
+    assert [path.read_text() for path in found] == ["of epoch 3"]
+
+
+@pytest.mark.parametrize("damage", ["a file is gone", "a file is cut off", "the list is cut off"])
+def test_a_damaged_checkpoint_is_left_there(run: Path, tmp_path: Path, damage: str) -> None:
+    """Its trial begins at its first epoch, and the run comes back all the same."""
+    copy(run, tmp_path / "store")
+    there = tmp_path / "store/digits/checkpoints/00000"
+    [weights] = there.rglob("weights")
+    match damage:
+        case "a file is gone":
+            weights.unlink()
+        case "a file is cut off":
+            weights.write_text("of ep")
+        case _:
+            (there / "checkpoint-0.json").write_text('{"stamp": "1')
+    shutil.rmtree(run)
+
+    Mirror(run, f"file://{tmp_path / 'store'}").restore()
+
+    assert (run / "journal.jsonl").exists()
+    assert not (run / "trials/00000/checkpoint-0").exists()
+
+
+@pytest.mark.parametrize("ending", ["over", "unknown", "another program"])
+def test_a_checkpoint_that_is_of_no_use_is_not_brought(
+    run: Path, tmp_path: Path, ending: str
+) -> None:
+    """Its trial is over by the journal, not in it, or has taken over another one's weights."""
+    journal = Journal(run / "journal.jsonl")
+    if ending == "over":
+        journal.append("end", trial_id="00000", state="stopped")
+    if ending == "another program":
+        append_trial(journal, "00001")
+        moved = {"values": {}, "schedule": [], "source_sha": "s", "metrics": {}, "seconds": 1.0}
+        journal.append("exploit", trial_id="00000", parent="00001", epoch=2, **moved)
+    journal.close()
+    if ending == "unknown":
+        (run / "trials/00000").rename(run / "trials/00009")
+    copy(run, tmp_path / "store")
+    assert list((tmp_path / "store/digits/checkpoints").rglob("weights"))
+    shutil.rmtree(run)
+
+    Mirror(run, f"file://{tmp_path / 'store'}").restore()
+
+    assert not list(run.rglob("weights"))
+
+
+def test_a_checkpoint_on_the_move_waits(run: Path, tmp_path: Path) -> None:
+    """Between two programs nobody knows whose it is."""
+    (run / "trials/00000/move-3").mkdir()
+
+    copy(run, tmp_path / "store")
+
+    assert not list((tmp_path / "store").rglob("weights"))
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_sent_is_sent_as_it_was(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its files are of one epoch."""
+    checkpoint = run / "trials/00000/checkpoint-0"
+    (checkpoint / "optimizer").write_text("of epoch 2")
+    real = LocalFileSystem.put_file
+
+    def put_file(self: LocalFileSystem, path: str, target: str) -> None:
+        if "/checkpoints/" in target:
+            replace(checkpoint, "of epoch 3")
+            (checkpoint / "optimizer").write_text("of epoch 3")
+        real(self, path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFileSystem, "put_file", put_file)
+        copy(run, tmp_path / "store")
+    shutil.rmtree(run)
+
+    Mirror(run, f"file://{tmp_path / 'store'}").restore()
+
+    assert {path.read_text() for path in checkpoint.iterdir()} == {"of epoch 2"}
+
+
+def test_a_slow_store_gets_checkpoints_a_fifth_of_the_time(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a transfer of two seconds eight pass by, and the journal does not wait for either."""
+    pauses: list[float] = []
+
+    class Closing(threading.Event):
+        """Notes how long the thread of the checkpoints waits; three times are enough."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if threading.current_thread().name == "checkpoints":
+                pauses.append(timeout or 0.0)
+                return len(pauses) == 3
+            return super().wait(timeout)
+
+    moments = iter(range(0, 1000, 2))
+    monkeypatch.setattr(mirror.threading, "Event", Closing)
+    monkeypatch.setattr(mirror.time, "monotonic", lambda: float(next(moments)))
+    monkeypatch.setattr(mirror, "_EVERY_S", 1.0)
+
+    copy(run, tmp_path / "store")
+
+    assert pauses == [1.0, 8.0, 8.0]
+
+
+def replace(checkpoint: Path, content: str) -> None:
+    """Put another checkpoint in its place, as a program's child does."""
+    draft, old = checkpoint.with_name("checkpoint-0.77"), checkpoint.with_name("checkpoint-0.old")
+    draft.mkdir()
+    (draft / "weights").write_text(content)
+    checkpoint.rename(old)
+    draft.rename(checkpoint)
+    shutil.rmtree(old)

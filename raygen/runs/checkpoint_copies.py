@@ -1,0 +1,183 @@
+"""Which checkpoints of a run lie in its storage, and is each of them whole?
+
+``checkpoints/00003/checkpoint-0/<stamp>/`` holds the files of one, and ``checkpoint-0.json``
+beside that folder is written last: it names the stamp, the files with their sizes, and the program
+that they are of. What no such file names is half a checkpoint, or an old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from raygen.runs.links import link_folder
+from raygen.runs.paths import RunPaths, TrialPaths
+from raygen.runs.records import History
+
+_ATTEMPTS = 3
+"""At links to a checkpoint that is replaced meanwhile."""
+Key: TypeAlias = tuple[str, str]
+"""The number of a trial, and the name of the folder of its checkpoint."""
+
+
+class CheckpointCopies:
+    """Copies of the newest checkpoints of what is not over yet.
+
+    Args:
+        paths: Of the run.
+        store: A file system of fsspec.
+        root: Folder of the run in there.
+    """
+
+    def __init__(self, paths: RunPaths, store: Any, root: str) -> None:
+        self._paths, self._store, self._root = paths, store, f"{root}/checkpoints"
+        self._there: dict[Key, str] | None = None
+        """The stamp of each that is whole; None until somebody has looked."""
+
+    def bring(self, history: History) -> None:
+        """Put those in their places that are whole, still wanted, and of the program that is here.
+
+        Args:
+            history: Of the run, as it will go on.
+        """
+        for (trial_id, name), about in self._manifests().items():
+            trial = self._paths.trial(trial_id)
+            if not _is_wanted(history, trial_id, name):
+                continue
+            if about["program"] == history.trials[trial_id].source_sha == _sha(trial.model):
+                with suppress(FileNotFoundError):  # it was being replaced: begun anew instead
+                    self._bring(trial.folder / name, self._place(trial_id, name), about)
+
+    def send(self, may_go_on: Callable[[], bool]) -> None:
+        """Send what is newer here, and remove what is over; those sent longest ago come first.
+
+        Args:
+            may_go_on: Is asked before each.
+        """
+        there = self._there = self._tidy() if self._there is None else self._there
+        here = self._here()
+        for key in there.keys() - here:
+            self._remove(f"{self._place(*key)}.json")  # from now on it is none
+            self._remove(self._place(*key))
+            del there[key]
+        for key in sorted(here, key=lambda key: there.get(key, "")):
+            if not may_go_on():
+                return
+            self._send(key, there)
+
+    def _bring(self, target: Path, place: str, about: dict[str, Any]) -> None:
+        draft = target.with_name(f"{target.name}.brought")
+        shutil.rmtree(draft, ignore_errors=True)
+        for file, size in about["files"].items():
+            path = draft / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._store.get_file(f"{place}/{about['stamp']}/{file}", str(path))
+            if path.stat().st_size != size:
+                raise FileNotFoundError(f"{file} is cut off")
+        shutil.rmtree(target, ignore_errors=True)
+        draft.rename(target)
+        os.utime(target, ns=(int(about["stamp"]), int(about["stamp"])))  # it need not be sent again
+
+    def _send(self, key: Key, there: dict[Key, str]) -> None:
+        """Send one: its files, then what makes them a checkpoint; only then the old one goes."""
+        folder, linked = self._paths.trials / key[0] / key[1], self._paths.copying
+        if _stamp(folder).partition(" ")[0] in ("", there.get(key)):
+            return
+        try:
+            if not (told := _linked(folder, linked)):
+                return  # another one is coming, and will be sent
+            stamp, program = told
+            place, files = self._place(*key), sorted(p for p in linked.rglob("*") if p.is_file())
+            sizes = {file.relative_to(linked).as_posix(): file.stat().st_size for file in files}
+            for name in sizes:
+                target = f"{place}/{stamp}/{name}"
+                self._store.makedirs(target.rpartition("/")[0], exist_ok=True)
+                self._store.put_file(str(linked / name), target)
+        finally:
+            shutil.rmtree(linked, ignore_errors=True)
+        about = {"stamp": stamp, "program": program, "files": sizes}
+        self._store.pipe_file(f"{place}.json", json.dumps(about).encode())
+        old, there[key] = there.get(key), stamp
+        if old:
+            self._remove(f"{place}/{old}")
+
+    def _here(self) -> set[Key]:
+        """The checkpoints of this machine, also those that are being replaced at this moment."""
+        found = self._paths.trials.glob("*/checkpoint-*")
+        return {(path.parent.name, path.name.partition(".")[0]) for path in found}
+
+    def _manifests(self) -> dict[Key, dict[str, Any]]:
+        """What is told of each checkpoint that came there as a whole."""
+        found = {}
+        for path in self._store.find(self._root) if self._store.exists(self._root) else []:
+            trial_id, _, name = self._below(path).partition("/")
+            if name.endswith(".json") and "/" not in name:
+                with suppress(ValueError, FileNotFoundError):  # cut off, or replaced
+                    about = json.loads(self._store.cat_file(path))
+                    found[trial_id, name.removesuffix(".json")] = about
+        return found
+
+    def _tidy(self) -> dict[Key, str]:
+        """Remove what belongs to no checkpoint that is whole; gives the stamps of those."""
+        known = {key: str(about["stamp"]) for key, about in self._manifests().items()}
+        wanted = {f"{'/'.join(key)}/{stamp}" for key, stamp in known.items()}
+        for path in self._store.find(self._root) if self._store.exists(self._root) else []:
+            below = self._below(path)
+            parts = below.split("/")
+            if not below.endswith(".json") and "/".join(parts[:3]) not in wanted:
+                self._remove(path)
+        return known
+
+    def _below(self, path: str) -> str:
+        return str(path).removeprefix(self._root).lstrip("/")
+
+    def _place(self, trial_id: str, name: str) -> str:
+        return f"{self._root}/{trial_id}/{name}"
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._store.rm(path, recursive=True)
+
+
+def _is_wanted(history: History, trial_id: str, name: str) -> bool:
+    """Whether what a checkpoint is of is known, and not over."""
+    trial, fold = history.trials.get(trial_id), name.removeprefix("checkpoint-")
+    if trial is None or (fold != "all" and not fold.isdecimal()):
+        return False
+    if fold == "all":
+        return history.test.get("trial_id") != trial_id
+    return (trial_id, int(fold)) not in history.folds and (fold != "0" or not trial.state.is_over())
+
+
+def _linked(folder: Path, target: Path) -> tuple[str, str] | None:
+    """Give a checkpoint a second name, all of it; gives its stamp and its program.
+
+    None if it was replaced again and again meanwhile, or is on its way to another program.
+    """
+    trial = TrialPaths(folder.parent)
+    for _ in range(_ATTEMPTS):
+        before, program = _stamp(folder), _sha(trial.model)
+        with suppress(OSError):  # it has just been replaced
+            link_folder(folder, target)
+            if before == _stamp(folder) and program == _sha(trial.model) and not trial.moves:
+                return before.partition(" ")[0], program
+    return None
+
+
+def _stamp(folder: Path) -> str:
+    """What tells a checkpoint from the one before: when it was written, and which folder it is."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{found.st_mtime_ns} {found.st_ino}"
+
+
+def _sha(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
