@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -251,16 +252,14 @@ def _begin(
     screen: Screen,
     room: Room,
 ) -> Run:
-    """Put the data into Ray's object store, begin the journal, and bundle what the steps share."""
-    import ray
-
+    """Share the data, begin the journal, and bundle what the steps have in common."""
     from raygen.execute.run import Group, Run, Worker
 
-    arrays = ray.put(loading.pop().result())  # popped, or the driver would keep a copy
-    begin_run(plan, journal, history)
     resources, folder = plan.experiment.resources, plan.paths.folder.resolve()
     data = f"{plan.blueprint.data_sha} {plan.blueprint.data_text}"
     key = hashlib.sha256(f"{folder} {data}".encode()).hexdigest()[:16]
+    arrays = _shared(plan, loading, key, interruption)
+    begin_run(plan, journal, history)
     worker = Worker(
         data_key=key,
         preload=plan.blueprint.preload(),
@@ -290,6 +289,23 @@ def _begin(
         show=screen.show,
         say=screen.say,
     )
+
+
+def _shared(plan: Plan, loading: list[Future[Any]], key: str, interruption: Interruption) -> Any:
+    """Put the data into Ray's object store; or have the nodes read it, where they can."""
+    import ray
+
+    from raygen.execute.arrays import share_arrays
+    from raygen.execute.reading import Reading, read_on_nodes, state_of
+
+    arrays = loading.pop().result()  # popped, or the driver would keep a copy
+    if not (function := plan.blueprint.reads_by):
+        return ray.put(arrays)
+    share_arrays(arrays, key)
+    text = plan.blueprint.data_text
+    reading = Reading(text=text, function=function, state=state_of(arrays))
+    read_on_nodes(partial(share_arrays, reading, key), lambda: not interruption)
+    return reading
 
 
 def _screen(plan: Plan) -> Screen:

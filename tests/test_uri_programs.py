@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import ray
 
+from raygen.pipeline import generate
 from raygen.plan import plan_run
 from raygen.source.candidate import Candidate
 
@@ -112,3 +114,25 @@ def test_check_says_what_is_not_there(rows: Path, web: Any) -> None:
         "look at its name, that of its bucket included\n"
     )
     assert sorted(each.name for each in rows.parent.iterdir()) == ["config.yaml", "rows.csv"]
+
+
+@pytest.mark.ray
+def test_a_run_on_rows_at_a_uri_is_that_on_their_file(
+    rows: Path, web: Any, on_one_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same leaderboard, its sha256s apart; and the rows are never in Ray's object store."""
+    put: list[Any] = []
+    real = ray.put
+    monkeypatch.setattr(ray, "put", lambda value: (put.append(value), real(value))[1])
+    boards = []
+    for number, path in enumerate((str(rows), f"{web.uri}/rows.csv")):
+        Path("config.yaml").write_text(CONFIG.format(path=path))
+        changes = ["search.trials=2", "search.scheduler=fifo", "rank.top=1", f"name=run{number}"]
+        boards.append(generate("config.yaml", [*changes, "search.algorithm=random"]).leaderboard)
+        shared = [value for value in put if isinstance(value, dict) and "x_test" in value]
+        assert len(shared) == 1  # by the first run
+
+    scores = [[(e["candidate"], e["folds"], e["mean"]) for e in b["entries"]] for b in boards]
+    assert scores[0] == scores[1]
+    assert boards[0]["test"].keys() == boards[1]["test"].keys()
+    assert (rows.parent / "runs/run1/best/weights").is_dir()

@@ -84,10 +84,15 @@ def _access(spec: DataSpec) -> AbstractContextManager[None]:
 
 def loader_program(spec: DataSpec) -> dict[str, Any]:
     """Execute the loader's text and return its names: ``load_data``, ``read_inputs``, ..."""
-    text = link(loader_fragments(spec), spec.constants, begins=first_lines(spec.uri))
+    text = loader_text(spec)
     program: dict[str, Any] = {"__name__": "loader"}
     exec(compile(text, f"<loader of {spec.uri}>", "exec"), program)
     return program
+
+
+def loader_text(spec: DataSpec) -> str:
+    """The text of the loader, as a program of its own."""
+    return link(loader_fragments(spec), spec.constants, begins=first_lines(spec.uri))
 
 
 def loader_fragments(spec: DataSpec) -> tuple[str, ...]:

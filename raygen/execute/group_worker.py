@@ -16,6 +16,7 @@ from raygen.execute.arrays import share_arrays
 from raygen.execute.child import Reporter, train_and_tell
 from raygen.execute.job import Job, Message
 from raygen.execute.pins import read_messages
+from raygen.execute.reading import Reading
 from raygen.execute.run import Group
 
 _KILL_S = 5.0
@@ -72,6 +73,8 @@ def _arrays_of_node(folder: str, group: Group, key: str) -> str:
     """The folder with the arrays on this node; they are fetched if it is the first to ask."""
     if Path(folder).is_dir():
         return folder
+    if isinstance(group.arrays, Reading):
+        return str(share_arrays(group.arrays, key))
     import ray
 
     return str(share_arrays(ray.get(group.arrays), key))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raygen.config.schema import Experiment
+from raygen.execute.arrays import map_arrays, share_arrays
 from raygen.execute.disk import disk_full
 from raygen.execute.job import Job, Message
+from raygen.execute.reading import Reading
 from raygen.execute.room import Room
 from raygen.execute.session import Interruption
 from raygen.runs.journal import Journal
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
 from raygen.source.blueprint import AnyBlueprint
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +37,7 @@ class Group:
     retries: int
     """How often a group one of whose processes died is started again."""
     arrays: Any
-    """The data set in Ray's object store."""
+    """The data set in Ray's object store, or how it is read."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Run:
     history: History
     """What the journal says; ``record`` keeps it up to date."""
     arrays: Any
-    """The data set in Ray's object store."""
+    """The data set in Ray's object store, or how each node reads it."""
     worker: Worker
     places: Room
     """Knows how many trials run at a time."""
@@ -78,6 +83,15 @@ class Run:
     def room(self) -> int:
         """Trials that run at a time, as the cluster is at this moment."""
         return self.places.now()
+
+    def rows(self) -> Mapping[str, np.ndarray]:
+        """The data set, in the memory that all processes of this node share."""
+        if isinstance(self.arrays, Reading):
+            return map_arrays(share_arrays(self.arrays, self.worker.data_key))
+        import ray
+
+        found: dict[str, np.ndarray] = ray.get(self.arrays)
+        return found
 
     def record(self, event: str, **fields: Any) -> None:
         """Write an event into the journal, take it into the history, and show it."""

@@ -22,6 +22,7 @@ from raygen.source.blueprint import Changes
 from raygen.source.candidate import Candidate, Source
 from raygen.source.corners import check_candidates
 from raygen.tasks.task import Objective
+from raygen.uris import is_uri
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +73,11 @@ class PretrainedBlueprint:
         """The text of the loader."""
         begins = first_lines(self.spec.uri)
         return link(loader_fragments(self), self.spec.constants, begins=begins)
+
+    @property
+    def reads_by(self) -> str:
+        """What in there reads the rows on any node."""
+        return loader_name(self) if is_uri(self.spec.uri) else ""
 
     @property
     def can_resume(self) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import asdict
 import numpy as np
 
 from raygen.data.spec import DataSpec
+from raygen.execute.arrays import map_arrays, share_arrays
+from raygen.execute.reading import Reading
 from raygen.execute.run import Run
 from raygen.rank.amount import rare_classes, too_few_rows
 from raygen.rank.diagnosis import Diagnosis
@@ -38,17 +40,22 @@ def checking_rows(run: Run) -> Iterator[None]:
         return
     import ray
 
-    fold = folds_of(blueprint.split, ray.get(run.arrays)["y"], blueprint.folds)
+    fold = folds_of(blueprint.split, run.rows()["y"], blueprint.folds)
     check = ray.remote(_diagnose).options(num_cpus=0)  # a few seconds beside the trainings
-    found = check.remote(run.arrays, fold, blueprint.spec, blueprint.folds)
+    found = check.remote(run.arrays, run.worker.data_key, fold, blueprint.spec, blueprint.folds)
     yield
     if not run.interruption:
         run.record("data", verdicts=[asdict(each) for each in ray.get(found)])
 
 
 def _diagnose(
-    arrays: Mapping[str, np.ndarray], fold: np.ndarray, spec: DataSpec, folds: int
+    given: Mapping[str, np.ndarray] | Reading,
+    key: str,
+    fold: np.ndarray,
+    spec: DataSpec,
+    folds: int,
 ) -> list[Diagnosis]:
+    arrays = map_arrays(share_arrays(given, key)) if isinstance(given, Reading) else given
     rows = Rows(
         x=arrays["x"],
         y=arrays["y"],

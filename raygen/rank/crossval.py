@@ -62,8 +62,6 @@ def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
 
 def terms_of(run: Run) -> Terms:
     """By what the candidates of a run are ranked."""
-    import ray
-
     rank = run.experiment.rank
     by_epochs = run.experiment.search.evaluate == "fold"
     return Terms(
@@ -74,7 +72,7 @@ def terms_of(run: Run) -> Terms:
         rope=rank.rope,
         searched=run.experiment.task.files is None and by_epochs,
         curves=by_epochs,
-        num_rows=len(ray.get(run.arrays)["y"]),
+        num_rows=len(run.rows()["y"]),
     )
 
 

@@ -52,9 +52,7 @@ def rank(run: Run, *, fits: bool) -> Ranking:
 
 def _described(run: Run, entries: list[Entry]) -> Ranking:
     """The entries with what their predictions of held-out rows say, and what all say together."""
-    import ray
-
-    y: np.ndarray = ray.get(run.arrays)["y"]
+    y = run.rows()["y"]
     found = _predictions(run, entries, y)
     spec = getattr(run.blueprint, "spec", None)  # networks and pretrained models have one
     classes = getattr(spec, "classes", ())

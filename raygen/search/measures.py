@@ -64,8 +64,6 @@ class Measures:
 
 
 def _stopwatch(run: Run) -> Stopwatch:
-    import ray
-
-    rows = ray.get(run.arrays)["x"]
+    rows = run.rows()["x"]
     preload: Callable[[], tuple[str, ...]] = run.blueprint.preload
     return Stopwatch(rows, preload(), threads=run.experiment.resources.cpus)

@@ -60,6 +60,10 @@ class AnyBlueprint(Protocol):
         """What says how it is read; the same text and fingerprint, the same arrays."""
 
     @property
+    def reads_by(self) -> str:
+        """The function in that text by which any node can read it; empty if none but this can."""
+
+    @property
     def can_resume(self) -> bool:
         """Whether a program, as far as it can be seen, saves checkpoints and goes on from them."""
 

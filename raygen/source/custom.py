@@ -42,6 +42,7 @@ class CustomBlueprint:
     folds: int = 0
     packages: tuple[str, ...] = ()
     data_text: str = ""
+    reads_by: str = ""
 
     @property
     def metric(self) -> str:

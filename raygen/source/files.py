@@ -47,6 +47,7 @@ class FilesBlueprint:
 
     packages: tuple[str, ...] = ()
     data_text: str = ""
+    reads_by: str = ""
     can_resume: bool = True
     left_out: str = ""
 

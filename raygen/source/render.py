@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from raygen.config.space import Space
 from raygen.data.loaders import FOLDS as SPLITS
-from raygen.data.loaders import first_lines, inputs_fragment, load_arrays, loader_fragments
+from raygen.data.loaders import (
+    first_lines,
+    inputs_fragment,
+    load_arrays,
+    loader_fragments,
+    loader_text,
+)
 from raygen.data.spec import DataSpec
 from raygen.fragments import Fragment, link
 from raygen.source.blueprint import Changes
@@ -23,6 +29,7 @@ from raygen.source.shapes import Shape
 from raygen.source.skeleton import fill, functions, harmless
 from raygen.source.structure import Node, build, count_parameters
 from raygen.tasks.task import METRICS, Objective, Task
+from raygen.uris import is_uri
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +104,12 @@ class Blueprint:
     @property
     def data_text(self) -> str:
         """The text of its loader."""
-        return link(loader_fragments(self.spec), self.spec.constants)
+        return loader_text(self.spec)
+
+    @property
+    def reads_by(self) -> str:
+        """What in there reads the rows on any node."""
+        return "load_data" if is_uri(self.spec.uri) else ""
 
     @property
     def can_resume(self) -> bool:
