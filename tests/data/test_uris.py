@@ -138,6 +138,18 @@ def test_half_a_copy_is_never_read(
     assert not list(cache.glob("*.part"))
 
 
+def test_marks_of_folders_are_no_files(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The consoles of object stores leave an empty object for each folder that they make."""
+    memory.pipe({"/rows/a.csv": b"a,b"})
+    marks = {f"/rows/{name}": {"name": f"/rows/{name}", "size": 0} for name in ("", "deep/")}
+    real = type(memory).find
+    monkeypatch.setattr(
+        type(memory), "find", lambda self, *words, **more: marks | real(self, *words, **more)
+    )
+
+    assert [each.name for each in Path(fetch("memory://rows")).iterdir()] == ["a.csv"]
+
+
 def test_a_copy_stays_in_its_folder(
     memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,7 @@ def copy_once(store: Any, root: str, uri: str) -> str:
             if not whole.exists():
                 print(f"copying {uri.partition('?')[0]} to {whole}", file=sys.stderr)
                 shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed
-                for name, (size, *_) in files.items():
+                for name, (size, _) in files.items():
                     target = place.joinpath(*parts_below(root, name))
                     target.parent.mkdir(parents=True, exist_ok=True)
                     store.get_file(name, str(target))
@@ -69,17 +69,19 @@ def parts_below(root: str, name: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def list_files(store: Any, root: str) -> dict[str, list[str]]:
+def list_files(store: Any, root: str) -> dict[str, tuple[str, str]]:
     """All files below a root, or the root itself: the size of each, and what tells its state."""
     store.invalidate_cache()
     told = {root: store.info(root)}
     if told[root]["type"] == "directory" or told[root].get("mimetype") == "text/html":
-        told = store.find(root, detail=True)
+        found = store.find(root, detail=True)  # consoles mark folders by empty files named so
+        told = {name: info for name, info in found.items() if not name.endswith("/")}
     states = ("ETag", "etag", "Last-Modified", "LastModified", "last_modified", "mtime", "created")
     files = {}
     for name, info in told.items():
         known = info if info.get("size") is not None else store.info(name)  # a web server's list
-        files[name] = [str(known.get(key)) for key in ("size", *states)]
+        state = next((str(known[key]) for key in states if known.get(key)), "")
+        files[name] = (str(known.get("size")), state)
     if not files:
         raise FileNotFoundError("nothing is there")
     return files
