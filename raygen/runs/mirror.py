@@ -69,7 +69,9 @@ class Mirror:
                 self._check_same(segments)
             elif segments:
                 self._bring(segments)
-        except (OSError, ImportError) as error:
+        except RunError:
+            raise
+        except Exception as error:  # each store has errors of its own
             raise self._refused(error) from None
         self._place = sum(size for _, size in segments)
 
@@ -85,7 +87,7 @@ class Mirror:
         """
         try:
             self._copy()
-        except (OSError, ImportError) as error:
+        except Exception as error:  # as before
             raise self._refused(error) from None
         closing = threading.Event()
 

@@ -139,6 +139,21 @@ def test_a_store_that_cannot_be_used_is_refused_in_one_line(run: Path, uri: str)
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("method", ["exists", "put_file"])
+def test_errors_of_a_store_s_own_are_one_line_too(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """A lack of credentials, for one, is no error of the system in some of them."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise LookupError("Unable to locate credentials")
+
+    monkeypatch.setattr(LocalFileSystem, method, refuse)
+
+    with pytest.raises(EnvironmentProblem, match="cannot be used: Unable to locate credentials"):
+        copy(run, tmp_path / "store")
+
+
 def test_trouble_on_the_way_is_told_and_the_run_goes_on(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
