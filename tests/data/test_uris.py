@@ -195,7 +195,7 @@ def test_a_store_that_does_not_answer_is_told(web: Any, ask: Callable[..., Any])
 
 @pytest.mark.parametrize(
     ("uri", "package"),
-    [("s3://b/a.npz", "s3fs"), ("gs://b/a.npz", "gcsfs"), ("az://b/a.npz", "adlfs")],
+    [("s3://b/a.npz", "s3fs"), ("gs://b/a.npz", "gcsfs"), ("abfs://c@a/b.npz", "adlfs")],
 )
 def test_a_missing_package_is_named(
     uri: str, package: str, ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
@@ -247,6 +247,18 @@ def test_a_folder_that_changes_has_another_fingerprint(
     assert ask(path=uri, modality="image").sha == before
     (image_folder / "dark/0.png").write_bytes((image_folder / "light/4.png").read_bytes() + b" ")
     assert ask(path=uri, modality="image").sha != before
+
+
+def test_a_folder_with_one_split_is_dealt(
+    memory: Any, image_folder: Path, ask: Callable[..., Any]
+) -> None:
+    """The program holds the URI of that split, as it holds its path."""
+    memory.put(str(image_folder), "/b/train", recursive=True)
+
+    spec = ask(path="memory://b", modality="image")
+
+    assert spec.constants["DATA"] == "memory://b/train"
+    assert [len(array) for array in load_arrays(spec).values()] == [8, 8, 2, 2]
 
 
 def test_rows_are_looked_at_in_python(memory: Any, tmp_path: Path) -> None:

@@ -130,8 +130,9 @@ def fetch(uri: str) -> str:
         store, root = fsspec.url_to_fs(uri)
         return str(root) if scheme == "file" else copy_once(store, root, uri)
     except ImportError as error:
-        backends = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "hdfs": "pyarrow"}
-        backend = backends.get(scheme, "aiohttp" if scheme in ("http", "https") else scheme)
+        backends = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hdfs": "pyarrow"}
+        backends |= dict.fromkeys(("az", "abfs"), "adlfs")
+        backend = backends.get(scheme, "aiohttp" if scheme.startswith("http") else f"({error})")
         raise FileNotFoundError(f"{told} cannot be read: pip install fsspec {backend}") from error
     except Exception as error:  # each store has errors of its own
         first = error.__cause__ or error  # what a server said, where it is told as another error
