@@ -48,6 +48,7 @@ def submit(
     ] = None,
 ) -> None:
     """Run generate (or, without open parameters, finetune) on a cluster, and come back."""
+    from raygen.config.words import listed
     from raygen.launch.cluster_file import check_fits, read_cluster
     from raygen.launch.launchers import LAUNCHERS
     from raygen.launch.ticket import Ticket, write_ticket
@@ -60,9 +61,14 @@ def submit(
     plan = _planned(config, overrides, output, folder, has_own_files=launcher.has_own_files)
     check_fits(asked, plan.experiment.resources, where=origin.where(kind))
     order = _order(plan, config, overrides)
+    if order.packages.settings and (refusal := launcher.packages(asked, order.packages)):
+        where = plan.experiment.origin.where("environment")
+        raise ConfigError(f"given for {kind}", where=where, must=refusal)
     if launcher.runs_below is not None:
         order = replace(order, run=_folder_there(launcher.runs_below, plan, run_dir))
     text = launcher.render(asked, order)
+    if names := order.packages.unpinned:
+        _note(f"no one version (==) is asked for of {listed(names)}: later nodes may get another")
     if dry_run:
         typer.echo(text, nl=False)
         for line in _estimate(plan, asked, price):
@@ -174,6 +180,7 @@ def _planned(
 
 def _order(plan: Plan | Outline, config: Path, overrides: list[str]) -> Order:
     """What is to run, with full paths."""
+    from raygen.launch.environment import packages_of
     from raygen.launch.order import Order
 
     return Order(
@@ -187,6 +194,7 @@ def _order(plan: Plan | Outline, config: Path, overrides: list[str]) -> Order:
         log=plan.paths.job_log.resolve(),
         wants=_wants(plan),
         data=getattr(plan.experiment.task.dataset, "path", None) or "",
+        packages=packages_of(plan.experiment, config.resolve().parent),
     )
 
 

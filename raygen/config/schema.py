@@ -646,6 +646,35 @@ class Resources(Section):
         return self
 
 
+class Environment(Section):
+    """Packages that a submitted run needs beside RayGen's; Ray installs them on each node."""
+
+    pip: Text | None = Field(default=None, examples=["requirements.txt"])
+    """A file of requirements, installed by pip beside what the cluster's own Python has."""
+    uv: Text | None = Field(default=None, examples=["requirements.txt"])
+    """The same, installed by uv."""
+    conda: Text | None = Field(default=None, examples=["environment.yaml"])
+    """A file of which conda makes an environment, RayGen included, or the name of one that all
+    nodes have."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_image(cls, given: Any) -> Any:
+        """Refuse an image with the places where one works."""
+        if isinstance(given, dict) and "image" in given:
+            must = "Ray ships no files into an image of a job's own: it is an image of whole nodes"
+            remedy = "name it in the cluster file: `docker:` of ray up, `image:` of kuberay"
+            raise Conflict("image", "given", must, remedy)
+        return given
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Environment:
+        given = [key for key in type(self).model_fields if getattr(self, key)]
+        if len(given) > 1:
+            raise Conflict(given[1], f"given beside {given[0]}", "there must be one of them")
+        return self
+
+
 class Experiment(Section):
     """The whole config file."""
 
@@ -666,6 +695,8 @@ class Experiment(Section):
     """How the best are compared."""
     resources: Resources = Field(default_factory=Resources)
     """What each trial gets."""
+    environment: Environment = Field(default_factory=Environment)
+    """Packages that `raygen submit` has installed for the run."""
     output: Text = "model.py"
     """File the winner is written to."""
     storage: Annotated[Text, Field(examples=["s3://bucket/runs"])] | None = None
@@ -689,7 +720,7 @@ class Experiment(Section):
     @classmethod
     def _skip_empty_sections(cls, given: Any) -> Any:
         """Take `search:` with nothing below it as not given."""
-        sections = ("model", "search", "rank", "resources")
+        sections = ("model", "search", "rank", "resources", "environment")
         if not isinstance(given, dict):
             return given
         return {

@@ -7,7 +7,10 @@ import os
 import sys
 
 OLDEST = (3, 10)
-REMEDY = "mend setup_commands of the cluster file and type ray up, or install it on all nodes"
+REMEDY = (
+    "mend setup_commands of the cluster file and type ray up, or install it on all nodes; "
+    "with `environment: conda`, name it in that environment"
+)
 
 
 def main(wanted: str, *rest: str) -> None:

@@ -44,7 +44,10 @@ def manifests(cluster: KubeRay, order: Order) -> str:
         "metadata": about,
         "data": {"config.yaml": order.config.read_text(encoding="utf-8")},
     }
-    environment = {"env_vars": {"RAY_ADDRESS": "auto", "RAY_USAGE_STATS_ENABLED": "0"}}
+    environment = {
+        "env_vars": {"RAY_ADDRESS": "auto", "RAY_USAGE_STATS_ENABLED": "0"},
+        **order.packages.settings,
+    }
     job = {
         "apiVersion": "ray.io/v1",
         "kind": "RayJob",

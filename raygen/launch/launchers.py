@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from raygen.launch import kubectl, ray_job, slurm_queue
+from raygen.launch.environment import Packages
 from raygen.launch.job_state import JobState
 from raygen.launch.kuberay import manifests
 from raygen.launch.local_log import Logs, local_logs
@@ -34,6 +35,8 @@ class Launcher:
     """Brings the files of a run here; None where they are here, or cannot be brought."""
     has_own_files: bool = False
     """Whether full paths of data are those of the cluster, and need not be here."""
+    packages: Callable[[Any, Packages], str] = lambda cluster, packages: ""
+    """Why such packages cannot be installed for a run; empty if they can."""
     runs_below: str | None = None
     """Folder of all runs on the cluster; None where a run has the same folder there as here."""
 
@@ -45,6 +48,10 @@ LAUNCHERS: Mapping[str, Launcher] = {
         state_of=lambda ticket: slurm_queue.state_of(ticket.job),
         stop=lambda ticket: slurm_queue.stop(ticket.job),
         logs=local_logs(lambda ticket: slurm_queue.state_of(ticket.job)),
+        packages=lambda cluster, packages: (
+            f"on Slurm the packages are those of slurm.python ({cluster.python}); "
+            "install them there, or by a line of slurm.setup"
+        ),
     ),
     "kuberay": Launcher(
         render=manifests,
@@ -52,6 +59,12 @@ LAUNCHERS: Mapping[str, Launcher] = {
         state_of=lambda ticket: kubectl.state_of(ticket.job),
         stop=lambda ticket: kubectl.stop(ticket.job),
         logs=kubectl.logs,
+        packages=lambda cluster, packages: (
+            f"no files are shipped to Kubernetes, and {packages.files[0]} is one; "
+            f"put it into the image ({cluster.image})"
+            if packages.files
+            else ""
+        ),
         has_own_files=True,
     ),
     "ray": Launcher(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from raygen.launch.environment import Packages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,8 @@ class Order:
     """What a trial needs, in words."""
     data: str = ""
     """Path of the data set, as the config has it; empty if it has a name."""
+    packages: Packages = field(default_factory=Packages)
+    """What is to be installed for it."""
 
     def command(self, python: str, config: str, run: str, output: str) -> list[str]:
         """The words that run it, with the paths that it has on the cluster."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shlex
 import sys
@@ -16,6 +17,7 @@ from raygen import __version__
 from raygen.errors import EnvironmentProblem, RunError
 from raygen.launch.bundle import Bundle, bundle_of
 from raygen.launch.cluster_file import read_cluster
+from raygen.launch.environment import failure_in
 from raygen.launch.job_server import NotUp, job_server, start, up_command
 from raygen.launch.job_state import BEGUN, JobState, reason_in
 from raygen.launch.order import Order
@@ -64,6 +66,8 @@ def description(cluster: RayCluster, order: Order) -> str:
         lines += [f"# its job server: {cluster.address}"]
     lines += [f"# shipped from {order.config.parent}: {_shipped(order).told()}"]
     lines += [f"# wanted: {order.wants}; nodes at first: {cluster.nodes}"] if order.wants else []
+    if settings := order.packages.settings:
+        lines += [f"# installed on each node by Ray: {order.packages.told}", json.dumps(settings)]
     lines += [f"# the run, on the cluster: {order.run}", f"# the job {job_prefix(order)}N:"]
     lines += [shlex.join(entrypoint(cluster, order))]
     return "\n".join(lines) + "\n"
@@ -104,9 +108,9 @@ def settle(ticket: Ticket) -> str:
             if BEGUN in log:
                 return ""
             if status.is_terminal():
+                message = client.get_job_info(ticket.job).message or ""
                 raise EnvironmentProblem(
-                    reason_in(log) or client.get_job_info(ticket.job).message or "no reason given",
-                    where=f"job {ticket.job}",
+                    _reason(log, message) or "no reason given", where=f"job {ticket.job}"
                 )
             time.sleep(_PAUSE_S / 2)
         return _state(client, ticket.job, with_said=True).said or "the job has not begun"
@@ -173,9 +177,18 @@ def _shipped(order: Order) -> Bundle:
     """What goes along.
 
     Raises:
-        RunError: The data set does not, and is not on the cluster either.
+        RunError: The data set does not, and is not on the cluster either; or a file that is to be
+            installed does not.
     """
     bundle = bundle_of(order.config.parent)
+    for name in order.packages.files:
+        if not bundle.holds(name):
+            raise RunError(
+                f"{name}, which is to be installed, does not go along",
+                where=str(order.config.parent),
+                must=".gitignore and .rayignore must not leave it out",
+                remedy=f"write !{name} at the end of the one that does",
+            )
     goes_along = order.data and not order.data.startswith(("/", "~")) and not is_uri(order.data)
     if goes_along and not bundle.holds(order.data):
         raise RunError(
@@ -207,7 +220,11 @@ def _submit(cluster: RayCluster, order: Order, packed: bytes) -> str:
             client.submit_job(
                 entrypoint=shlex.join(entrypoint(cluster, order)),
                 submission_id=f"{prefix}{max(numbers, default=0) + 1}",
-                runtime_env={"working_dir": str(pack), "env_vars": _SETTINGS},
+                runtime_env={
+                    "working_dir": str(pack),
+                    "env_vars": _SETTINGS,
+                    **order.packages.settings,
+                },
             )
         )
 
@@ -222,7 +239,7 @@ def _state(client: Any, job: str, *, with_said: bool = False) -> JobState:
     word, log = str(info.status).lower(), ""
     if with_said and word != "pending":
         log = client.get_job_logs(job)
-    why = reason_in(log) if word == "failed" else ""
+    why = _reason(log, info.message or "") if word == "failed" else ""
     said = [line for line in log.splitlines() if line.strip()][-1:] if not why else []
     return JobState(
         "waiting" if word == "pending" else word,
@@ -231,6 +248,11 @@ def _state(client: Any, job: str, *, with_said: bool = False) -> JobState:
         is_over=info.status.is_terminal(),
         said="".join(said),
     )
+
+
+def _reason(log: str, message: str) -> str:
+    """Why a job has failed, by its own log, or by what Ray says where it has none."""
+    return failure_in(message) or reason_in(log) or message
 
 
 def _cluster(ticket: Ticket) -> RayCluster:

@@ -249,7 +249,7 @@ def test_bad_overrides_are_told_as_such(write: Write, override: str, message: st
 
 
 DATASET = "name, path, target, image, train_split, test_split, image_size"
-TOP = "name, seed, framework, task, model, search, rank, resources, output, storage"
+TOP = "name, seed, framework, task, model, search, rank, resources, environment, output, storage"
 
 
 @pytest.mark.parametrize(
