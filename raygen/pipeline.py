@@ -127,6 +127,7 @@ def _run(
     """Do the steps on Ray; returns the leaderboard."""
     from raygen.execute.arrays import forget_arrays  # numpy
     from raygen.execute.disk import DiskGuard
+    from raygen.execute.newcomers import Newcomers
     from raygen.execute.session import Interruption, session
     from raygen.execute.shared_folder import check_shared
 
@@ -137,12 +138,16 @@ def _run(
             DiskGuard(folder, resources.disk_gb, interruption.ask),
             session(resources, interruption.listen) as room,
         ):
-            check_shared(folder.resolve())
+            seen = check_shared(folder.resolve())
+            newcomers = Newcomers(folder.resolve(), screen.say, seen)
+            if room.is_shared:
+                room.watch(newcomers)
             run = _begin(plan, journal, history, loading, interruption, screen, room)
             try:
                 board = _fit(run) if upto == "fit" else _search_and_rank(run, upto)
             finally:
                 forget_arrays(run.worker.data_key)
+                newcomers.close()
         run.forget_checkpoints()  # now that no child is left that could write another
         if interruption.problem is not None:
             raise interruption.problem
@@ -275,6 +280,7 @@ def _begin(
         )
         if resources.grouped
         else None,
+        folder=str(folder) if room.is_shared else "",
     )
     return Run(
         experiment=plan.experiment,

@@ -11,6 +11,7 @@ from raygen.execute.group_launch import Ended, Joined, Launch, Lost, Told
 from raygen.execute.job import Job, Message
 from raygen.execute.run import Worker
 from raygen.execute.runner import JobRunner, Runner
+from raygen.execute.shared_folder import check_here
 from raygen.runs.records import State
 from raygen.source.candidate import Source
 
@@ -32,7 +33,12 @@ _TRAIN = {
 
 
 def new_runner(worker: Worker) -> JobRunner:
-    """What runs the jobs of a warm worker: in a process of its own, or in a group of them."""
+    """What runs the jobs of a warm worker: in a process of its own, or in a group of them.
+
+    Raises:
+        RunError: This node does not see the folder of the run.
+    """
+    check_here(worker.folder)
     if worker.group is not None:
         return GroupRunner(worker)
     return Runner(worker.preload, threads=worker.threads, gpus=worker.gpus)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from raygen.execute.shared_folder import UNSEEN
+
 _MOST = 10
 """Losses that a job is forgiven; one that takes every node down would never end."""
+_OF_THE_NODE = ("its node has died", UNSEEN, "No module named 'raygen'")
+"""What Ray says, or a worker on a node that has just joined and cannot be used."""
 
 
 class Losses:
@@ -34,4 +38,4 @@ def _is_of_the_node(error: Exception) -> bool:
     if not isinstance(error, ray.exceptions.RayActorError):
         return False
     cut = isinstance(error, ray.exceptions.ActorUnavailableError)
-    return cut or error.preempted or "its node has died" in str(error)
+    return cut or error.preempted or any(each in str(error) for each in _OF_THE_NODE)

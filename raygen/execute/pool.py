@@ -13,6 +13,7 @@ from raygen.execute.disk import disk_full
 from raygen.execute.group import new_runner
 from raygen.execute.job import Job, Message
 from raygen.execute.losses import Losses
+from raygen.execute.newcomers import elsewhere
 from raygen.execute.run import Run, Worker
 from raygen.execute.waiting import Waiting
 from raygen.runs.records import State
@@ -46,7 +47,7 @@ class Pool:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._losses = Losses()
-        self._waiting = Waiting(run.experiment.resources, run.say)
+        self._waiting = Waiting(run.experiment.resources, run.say, lambda: run.places.shunned)
         self._idle: list[Any] = []
         self._arrivals: list[Any] = []
         """Promises of workers to say that they are there, while none has said so."""
@@ -116,7 +117,9 @@ class Pool:
         resources = self._run.experiment.resources
         alone = not resources.grouped  # a group has resources of its own
         actor = ray.remote(PoolWorker).options(
-            num_cpus=resources.cpus if alone else 0, num_gpus=resources.gpus if alone else 0
+            num_cpus=resources.cpus if alone else 0,
+            num_gpus=resources.gpus if alone else 0,
+            label_selector=elsewhere(self._run.places.shunned) or None,
         )
         worker = actor.remote(self._run.arrays, self._run.worker)
         if not self._idle and not self._busy:

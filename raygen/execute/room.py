@@ -11,6 +11,7 @@ from typing import Any
 
 from raygen.config.schema import Resources
 from raygen.errors import EnvironmentProblem
+from raygen.execute.newcomers import Newcomers
 
 _FRESH_S = 2.0
 """For so long an answer holds; asking takes Ray some milliseconds."""
@@ -52,20 +53,33 @@ class Room:
     """
 
     def __init__(self, resources: Resources, *, shared: bool) -> None:
-        self._resources, self._shared = resources, shared
+        self._resources, self.is_shared = resources, shared
         self._asked, self._known = 0.0, 0
         self._claim: Any = None
         if shared:
             self._claim = _put_up(resources.share)
-        trials_in(_places(), resources)  # refuses what never fits
+        self._newcomers: Newcomers | None = None
+        trials_in(_places(_alive()), resources)  # refuses what never fits
+
+    def watch(self, newcomers: Newcomers) -> None:
+        """Count from now on only nodes that can be used."""
+        self._newcomers = newcomers
+
+    @property
+    def shunned(self) -> frozenset[str]:
+        """The numbers of nodes that must not be used."""
+        return self._newcomers.shunned if self._newcomers is not None else frozenset()
 
     def now(self) -> int:
         """Trials that may run at this moment, at least one."""
-        if self._known and (not self._shared or time.monotonic() - self._asked < _FRESH_S):
+        if self._known and (not self.is_shared or time.monotonic() - self._asked < _FRESH_S):
             return self._known
+        alive = _alive()
+        if self._newcomers is not None:
+            alive = self._newcomers.usable(alive)
         with suppress(EnvironmentProblem):  # nodes are lost: what is known still waits for them
-            room = trials_in(_places(), self._resources)
-            if self._shared:
+            room = trials_in(_places(alive), self._resources)
+            if self.is_shared:
                 room = share_of(room, self._resources.share, _weights())
             wanted = self._resources.concurrent
             self._known = room if wanted == "auto" else min(room, wanted)
@@ -128,12 +142,17 @@ def _weights() -> list[float]:
     return [float(each["name"].split()[0]) for each in named if each["namespace"] == _CLAIMS]
 
 
-def _places() -> Places:
-    """Those of the nodes that are there, or, if they are more, of those that may come."""
+def _alive() -> list[Mapping[str, Any]]:
     import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _places(nodes: Iterable[Mapping[str, Any]]) -> Places:
+    """Those of nodes that are there, or, if they are more, of those that may come."""
     from ray._private.state import state
 
-    there = tuple(node["Resources"] for node in ray.nodes() if node["Alive"])
+    there = tuple(node["Resources"] for node in nodes)
     config = state.get_cluster_config()
     groups = config.node_group_configs if config is not None else ()
     may_come = [dict(each.resources) for each in groups for _ in range(max(each.max_count, 0))]

@@ -52,6 +52,8 @@ class Worker:
     gpus: float
     group: Group | None = None
     """None where one process trains a trial."""
+    folder: str = ""
+    """Of the run, which its node must see; empty where that is known."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from raygen.config.schema import Resources
 
@@ -16,10 +16,16 @@ class Waiting:
     Args:
         resources: What a trial wants.
         say: Takes the line.
+        shunned: Tells which nodes are not used.
     """
 
-    def __init__(self, resources: Resources, say: Callable[[str], None]) -> None:
-        self._resources, self._say = resources, say
+    def __init__(
+        self,
+        resources: Resources,
+        say: Callable[[str], None],
+        shunned: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        self._resources, self._say, self._shunned = resources, say, shunned
         self._since: float | None = None
         self._told = False
 
@@ -32,7 +38,7 @@ class Waiting:
         self._since = self._since or now
         if not self._told and now - self._since > _PATIENCE_S:
             self._told = True
-            self._say(waiting_text(self._resources, *_nodes()))
+            self._say(waiting_text(self._resources, *_nodes(self._shunned())))
 
 
 def waiting_text(
@@ -75,10 +81,11 @@ def _told(node: Mapping[str, float]) -> str:
     return f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs"
 
 
-def _nodes() -> tuple[list[Mapping[str, float]], list[Mapping[str, float]]]:
-    """What each node has, and what is free of it."""
+def _nodes(shunned: Collection[str]) -> tuple[list[Mapping[str, float]], list[Mapping[str, float]]]:
+    """What each node has, and what is free of it, but for those that are not used."""
     import ray
     from ray._private.state import available_resources_per_node
 
-    total = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return total, list(available_resources_per_node().values())
+    used = [n for n in ray.nodes() if n["Alive"] and n["NodeID"] not in shunned]
+    free = available_resources_per_node()
+    return [n["Resources"] for n in used], [free.get(n["NodeID"], {}) for n in used]

@@ -22,6 +22,7 @@ from raygen.search.ended import forget_ended
 from raygen.search.exploit import Moves, settle
 from raygen.search.known import first_candidates, known_scores
 from raygen.search.measures import Measures
+from raygen.search.placing import place_workers
 from raygen.search.proposer import Proposer
 from raygen.search.recorder import Recorder, journal_first
 from raygen.search.schedulers import (
@@ -73,7 +74,8 @@ def _tune(run: Run) -> tuple[str, str]:
         seconds_before=history.search_seconds,
     )
     algorithm, why = _algorithm(run)
-    standing, measures = _Standing(Waiting(run.experiment.resources, run.say)), Measures(run)
+    waiting = Waiting(run.experiment.resources, run.say, lambda: run.places.shunned)
+    standing, measures = _Standing(waiting), Measures(run)
     candidates = Candidates(
         load_strategy(algorithm, _terms(run)),
         refusal=measures.refusal,
@@ -83,7 +85,8 @@ def _tune(run: Run) -> tuple[str, str]:
     for values, scores in known_scores(run):
         candidates.recall(values, scores)
     row = SCHEDULERS[config.scheduler]
-    limit = pool_size(config.scheduler, _scheduler_terms(run))
+    # all of a population is proposed at once; else the room is asked for again and again
+    limit = pool_size(config.scheduler, _scheduler_terms(run)) if row.mutates else None
     counts = row.pauses or row.mutates  # Tune would count paused trials too
     proposer = Proposer(
         run,
@@ -131,7 +134,10 @@ def _fit(
             mode=run.blueprint.objectives[0].mode,
             search_alg=proposer,
             scheduler=forget_ended(
-                keep_warm(forgive_resets(journal_first(scheduler, recorder)), lambda: run.room)
+                keep_warm(
+                    forgive_resets(place_workers(journal_first(scheduler, recorder), run)),
+                    lambda: run.room,
+                )
             ),
             num_samples=-1 if row.pauses or row.mutates else num_samples,
             reuse_actors=row.reuses_workers,

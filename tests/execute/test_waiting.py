@@ -36,7 +36,7 @@ def test_it_is_said_once_for_each_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     said: list[str] = []
     monkeypatch.setattr(waiting.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(waiting, "_nodes", lambda: ([SMALL], [{}]))
+    monkeypatch.setattr(waiting, "_nodes", lambda shunned: ([SMALL], [{}]))
     watched = Waiting(Resources(), said.append)
 
     def pass_time(seconds: float, *, waits: bool) -> int:

@@ -2,7 +2,8 @@
 
 It runs in a process of its own, and never calls ``ray stop``, which would end every Ray that it
 can see. Its argument are the CPUs of each node. Lines: ``add``, ``kill NUMBER`` (of a node; 0 is
-the head), ``quit``. Each is answered.
+the head), ``blind FOLDER`` (a node to which that folder is empty; by root), ``quit``. Each is
+answered.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 
 from ray.cluster_utils import Cluster
@@ -20,6 +22,7 @@ def main() -> None:
     cpus = int(sys.argv[1])
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": cpus})
     nodes = [cluster.head_node]
+    others: list[subprocess.Popen[bytes]] = []
     print(cluster.address, flush=True)
     for line in sys.stdin:
         match line.split():
@@ -28,11 +31,29 @@ def main() -> None:
             case ["kill", number]:
                 for started in nodes[int(number)].all_processes["raylet"]:
                     os.kill(started.process.pid, signal.SIGKILL)
+            case ["blind", folder]:
+                others.append(start_blind(cluster.address, cpus, folder))
             case _:
                 break
         print("done", flush=True)
+    for each in others:
+        each.kill()  # and with it all that runs in its namespaces
     with contextlib.suppress(Exception):  # of nodes that were killed
         cluster.shutdown()
+
+
+def start_blind(address: str, cpus: int, folder: str) -> subprocess.Popen[bytes]:
+    """A node with a file system of its own, as far as that folder goes."""
+    unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]
+    hide = 'mount -t tmpfs tmpfs "$0" && mount -t tmpfs tmpfs /tmp/ray && exec "$@"'
+    start = ["start", f"--address={address}", f"--num-cpus={cpus}", "--block"]
+    start += ["--object-store-memory=100000000", "--dashboard-agent-listen-port=0"]
+    python = [sys.executable, "-m", "ray.scripts.scripts"]
+    return subprocess.Popen(
+        [*unshare, "sh", "-c", hide, folder, *python, *start],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 if __name__ == "__main__":
