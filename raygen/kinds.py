@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
-from raygen.config.schema import Experiment, Task
+from raygen.config.schema import Experiment, Rank, Task
 from raygen.config.space import Space
 from raygen.config.spaces import space_of
 from raygen.config.words import listed
 from raygen.data.inspect import inspect
+from raygen.data.spec import Deal, Split
 from raygen.errors import ConfigError
 from raygen.finetune.blueprint import PretrainedBlueprint
 from raygen.finetune.images import inspect_images
@@ -55,6 +57,31 @@ def plain(words: Sequence[str]) -> str | tuple[str, ...]:
     return tuple(words) if len(words) > 1 else words[0]
 
 
+def deal_of(rank: Rank) -> Deal:
+    """How the rows are to be dealt into folds."""
+    return Deal(
+        split="function" if rank.function else cast(Split, rank.split),
+        by=rank.by,
+        repeats=rank.repeats,
+        window=rank.window,
+        gap=rank.gap,
+        function=rank.function,
+    )
+
+
+def with_split_found(experiment: Experiment) -> Experiment:
+    """The same with the path of a function that deals the rows as it is from here.
+
+    It is looked for here, then beside the config, as a ``folder`` is.
+    """
+    file, _, name = experiment.rank.function.rpartition(":")
+    beside = Path(experiment.origin.file).parent / file
+    if not file or Path(file).is_file() or not beside.is_file():
+        return experiment
+    rank = experiment.rank.model_copy(update={"split": f"{beside}:{name}"})
+    return experiment.model_copy(update={"rank": rank})
+
+
 def _of_data(experiment: Experiment) -> tuple[Objective, ...]:
     metrics, where = experiment.task.metrics, experiment.origin.where("task.metric")
     return objectives_of(experiment.task.name, metrics, where=where)
@@ -82,8 +109,7 @@ def _network(
         regression=task.predicts == "values",
         folds=experiment.rank.folds,
         origin=experiment.origin,
-        split=experiment.rank.split,
-        by=experiment.rank.by,
+        deal=deal_of(experiment.rank),
     )
     if "MAX_LENGTH" in spec.constants:
         dataset = dataset.model_copy(update={"max_length": spec.constants["MAX_LENGTH"]})

@@ -17,7 +17,7 @@ from raygen.config.schema import Experiment
 from raygen.config.space import Space
 from raygen.errors import ConfigError, EnvironmentProblem, RunError
 from raygen.finetune.space import DEFAULT_METHOD
-from raygen.kinds import kind_of, plain
+from raygen.kinds import kind_of, plain, with_split_found
 from raygen.machine import check_resources, count_cpus
 from raygen.runs.paths import RunPaths
 from raygen.search.compatibility import check_checkpoints, check_search, fixed_words
@@ -153,6 +153,7 @@ def plan_files(
 def _plan(
     experiment: Experiment, *, output: str | None, run_dir: str | None, emits: bool, here: bool
 ) -> Plan:
+    experiment = with_split_found(experiment)
     kind = kind_of(experiment)
     objectives, space = kind.objectives(experiment), kind.space(experiment)
     check_resources(experiment, here=here)
@@ -282,7 +283,7 @@ def same_but_budget(one: Experiment, other: Experiment) -> str:
     for key, value in fixed.items():
         if value != others[key]:
             return f"search.{key}"
-    for key in ("folds", "repeats", "split", "by"):  # the program has them
+    for key in ("folds", "repeats", "split", "by", "window", "gap"):  # the program has them
         if getattr(one.rank, key) != getattr(other.rank, key):
             return f"rank.{key}"
     if one.resources.cpus != other.resources.cpus:  # the program has it

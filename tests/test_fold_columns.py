@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.model_selection import GroupKFold, PredefinedSplit, TimeSeriesSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    LeaveOneGroupOut,
+    PredefinedSplit,
+    TimeSeriesSplit,
+)
 
 from raygen.errors import ConfigError, DataError, RaygenError
 from raygen.plan import plan_run
@@ -106,12 +112,19 @@ def test_a_column_tells_the_folds(frame: pd.DataFrame) -> None:
     [
         ("{split: grouped}", "rank.by: split grouped given, no by"),
         ("{by: patient}", "rank.by: split stratified given, and by"),
-        ("{split: grouped, by: patient, repeats: 2}", "only stratified folds can be dealt anew"),
+        ("{split: ordered, by: day, repeats: 2}", "only stratified and grouped folds can be dealt"),
         ("{split: grouped, by: patiant}", "rank.by: there is no column 'patiant'"),
         ("{split: grouped, by: label}", "rank.by: 'label' is the target"),
         ("{split: grouped, by: patient, folds: 20}", "groups in its training rows, fewer than"),
         ("{split: column, by: fold, folds: 5}", "3 folds in its training rows, not the 5"),
         ("{split: column, by: fold, folds: 5}", "set rank.folds: 3"),
+        ("{split: grouped, by: patient, folds: 20, repeats: 2}", "fewer than the 20"),
+        ("{split: leave-one-group-out, by: patient, repeats: 2, folds: 9}", "can be dealt anew"),
+        ("{split: leave-one-group-out}", "rank.by: split leave-one-group-out given, no by"),
+        ("{split: grouped, by: patient, gap: 2}", "rank.gap: 2 given, and split grouped"),
+        ("{split: ordered, by: day, window: 0}", "rank.window: 0 given; it must be"),
+        ("{split: ordered, by: day, gap: 99}", "and trains on 0; each fold must have some of both"),
+        ("{split: leave-one-group, by: patient}", "did you mean `leave-one-group-out`?"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(frame: pd.DataFrame, rank: str, told: str) -> None:
@@ -122,6 +135,108 @@ def test_what_cannot_be_is_told_in_one_line(frame: pd.DataFrame, rank: str, told
     assert isinstance(error.value, ConfigError | DataError)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_each_group_is_a_fold(frame: pd.DataFrame) -> None:
+    """As scikit-learn's LeaveOneGroupOut, the largest group first; their number must be said."""
+    with pytest.raises(DataError, match="groups in its training rows, not the 5") as error:
+        program_of("{split: leave-one-group-out, by: patient}")
+    found = re.search(r"set (rank\.folds): (\d+)", str(error.value))
+    folds = int(found[2])
+
+    program = program_of(f"{{split: leave-one-group-out, by: patient, folds: {folds}}}")
+    dealt, train, test = folds_of(program, frame)
+
+    assert folds == train["patient"].nunique()
+    assert not set(train["patient"]) & set(test["patient"])
+    theirs = LeaveOneGroupOut().split(train, groups=train["patient"])
+    same(sorted(dealt, key=lambda fold: train["patient"].iloc[fold[1][0]]), theirs)
+
+
+def test_groups_are_dealt_anew(frame: pd.DataFrame) -> None:
+    """As scikit-learn's GroupKFold(shuffle=True), each repeat with a seed of its own."""
+    program = program_of("{split: grouped, by: patient, folds: 3, repeats: 4}")
+    dealt, train, test = folds_of(program, frame)
+
+    assert (program["FOLDS"], program["REPEATS"], len(dealt)) == (12, 4, 12)
+    assert not set(train["patient"]) & set(test["patient"])
+    names = list(dict.fromkeys(train["patient"]))
+    numbers = [names.index(each) for each in train["patient"]]
+    for repeat in range(4):
+        theirs = GroupKFold(3, shuffle=True, random_state=program["SEED"] + repeat)
+        same(dealt[3 * repeat : 3 * repeat + 3], theirs.split(train, groups=numbers))
+    assert [len(rows) for rows in program["split"](np.zeros(len(train)), None)] == [len(train), 0]
+
+
+@pytest.mark.parametrize(("window", "gap"), [(40, 0), (None, 7), (25, 5)])
+def test_a_window_slides_and_leaves_a_gap(
+    frame: pd.DataFrame, window: int | None, gap: int
+) -> None:
+    """As scikit-learn's TimeSeriesSplit; the test rows come after a gap too."""
+    program = program_of(f"{{split: ordered, by: day, window: {window or 'null'}, gap: {gap}}}")
+    dealt, train, test = folds_of(program, frame)
+
+    same(dealt, TimeSeriesSplit(5, max_train_size=window, gap=gap).split(train))
+    assert train["day"].is_monotonic_increasing
+    assert len(train) + gap + len(test) == len(frame)
+    last, none = program["split"](np.zeros(len(train)), None)
+    assert (last[-1], len(none)) == (len(train) - 1, 0)
+    assert len(last) == (window or len(train))
+
+
+def test_what_nothing_deals_is_told(frame: pd.DataFrame) -> None:
+    """Rows without a time or a group are left out, and so is the gap before the test rows."""
+    frame.loc[[3, 9], "day"] = None
+    frame.to_csv("patients.csv", index=False)
+    program_of("{split: ordered, by: day, gap: 4}")
+
+    told = plan_run("config.yaml").blueprint.told()
+
+    assert f"2 of {len(frame)} rows have no day and are left out" in told
+    assert "4 rows before the test rows are left out, the gap" in told
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (lambda n: ["monday"] * n, "holds 'monday' in every row; an order needs two values"),
+        (lambda n: [f"day {i}" for i in range(n)], "holds 'day 0'; an order must be of numbers"),
+        (
+            lambda n: [f"{1 + i % 12}/{1 + i // 12}/2024" for i in range(n)],
+            "sorts '1/15/2024' before '1/2/2024'; an order must be of numbers, or of dates",
+        ),
+        (lambda n: [None] * n, "holds nothing"),
+    ],
+)
+def test_a_column_without_an_order_is_refused(frame: pd.DataFrame, days: Any, told: str) -> None:
+    """Of texts the alphabet is no order in time."""
+    frame["day"] = days(len(frame))
+    frame.to_csv("patients.csv", index=False)
+
+    with pytest.raises(DataError, match=r"config\.yaml:4: rank\.by: column 'day' ") as error:
+        program_of("{split: ordered, by: day}")
+    assert "\n" not in str(error.value)
+    assert told in str(error.value)
+
+
+def test_dates_as_texts_are_an_order(frame: pd.DataFrame) -> None:
+    """Written as 2024-01-31 they sort as what they say."""
+    dates = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame["day"], unit="D")
+    frame.assign(day=dates.dt.strftime("%Y-%m-%d")).to_csv("patients.csv", index=False)
+
+    _, train, test = folds_of(program_of("{split: ordered, by: day}"), frame)
+
+    assert train["day"].is_monotonic_increasing
+    assert train["day"].max() < test["day"].min()
+
+
+def test_a_fold_must_train_on_two_classes(frame: pd.DataFrame) -> None:
+    """Where they come one after the other, the first folds know one of them only."""
+    frame["label"] = np.where(frame["day"] < len(frame) // 3, "no", "yes")
+    frame.to_csv("patients.csv", index=False)
+
+    with pytest.raises(DataError, match="that it trains on are of class 'no'; each fold must"):
+        program_of("{split: ordered, by: day}")
 
 
 def test_a_column_split_is_refused(frame: pd.DataFrame) -> None:

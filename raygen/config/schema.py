@@ -169,6 +169,9 @@ Duration: TypeAlias = Annotated[
 Columns: TypeAlias = Annotated[
     tuple[Text, ...], BeforeValidator(freeze), Words("a list of column names")
 ]
+OwnSplit: TypeAlias = Annotated[
+    str, Field(pattern=r"\.py:[A-Za-z_]\w*$"), Words("a function such as my_splits.py:split")
+]
 Conditions: TypeAlias = Annotated[
     tuple[Text, ...], BeforeValidator(freeze), Words("a list of conditions such as `width <= 64`")
 ]
@@ -527,14 +530,20 @@ class Rank(Section):
     folds: Annotated[int, Field(ge=2)] = 5
     """Folds of the cross-validation."""
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
-    """How often the rows are dealt anew into folds; each candidate is scored `folds` times
-    `repeats`. Not for pretrained models."""
-    split: Literal["stratified", "grouped", "ordered", "column"] = "stratified"
+    """How often the rows, or the groups, are dealt anew into folds; each candidate is scored
+    `folds` times `repeats`."""
+    split: (
+        Literal["stratified", "grouped", "leave-one-group-out", "ordered", "column"] | OwnSplit
+    ) = "stratified"
     """How rows are dealt into folds: with their share of every class or value; whole groups
-    together; each fold after those it trains on; or as a column says. All but the first need `by`
-    and a table."""
+    together; each group a fold of its own; each fold after those it trains on; as a column says;
+    or by a function of yours, `my_splits.py:split`. Those of a column need `by` and a table."""
     by: Text | None = None
     """Column of the groups, of the order (such as a date) or of the folds; it is no input then."""
+    window: Annotated[int, Field(ge=1)] | None = None
+    """Of rows in order, how many a fold trains on at most, the last ones; all by default."""
+    gap: Annotated[int, Field(ge=0)] = 0
+    """Of rows in order, how many lie unused between those that train and those held out."""
     method: Literal["full", "race"] = "full"
     """Whether all candidates are trained on all folds (full), or a candidate is stopped when the
     folds that are left would hardly bring it to the front (race)."""
@@ -548,14 +557,27 @@ class Rank(Section):
 
     @model_validator(mode="after")
     def _has_a_column_to_split_by(self) -> Rank:
-        if (self.by is None) != (self.split == "stratified"):
+        needs_none = self.split == "stratified" or self.function
+        if (self.by is None) != bool(needs_none):
             problem = f"split {self.split} given, {'no' if self.by is None else 'and'} by"
-            must = "grouped, ordered and column need the name of a column, stratified has none"
+            must = (
+                "grouped, leave-one-group-out, ordered and column need the name of a column, "
+                "stratified and a function have none"
+            )
             raise Conflict("by", problem, must)
-        if self.by is not None and self.repeats > 1:
-            must = "only stratified folds can be dealt anew"
+        if self.repeats > 1 and self.split not in ("stratified", "grouped"):
+            must = "only stratified and grouped folds can be dealt anew"
             raise Conflict("repeats", f"{self.repeats} given, and split {self.split}", must)
+        for key, usual in (("window", None), ("gap", 0)):
+            if getattr(self, key) != usual and self.split != "ordered":
+                given = f"{getattr(self, key)} given, and split {self.split}"
+                raise Conflict(key, given, "only rows in order have one", "write split: ordered")
         return self
+
+    @property
+    def function(self) -> str:
+        """The function that deals the rows, as ``path/to/file.py:function``; empty if none does."""
+        return self.split if ".py:" in self.split else ""
 
     @property
     def scores(self) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from raygen.data.fetched import fetched, named_by, state_of
 from raygen.data.loaders import LOADERS
 from raygen.data.request import DatasetSection, Origin, Request, near_miss, told
-from raygen.data.spec import DataSpec, Modality, Split
+from raygen.data.spec import STRATIFIED, DataSpec, Deal, Modality
 from raygen.uris import is_uri
 
 HUB_NAMES = {
@@ -29,6 +29,9 @@ BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 DIGITS_COUNTS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
 """Images of each digit, so that the default config is checked without loading scikit-learn."""
+
+_OWN_FOLDS = ("leave-one-group-out", "function")
+"""Splits whose number of folds has nothing to do with the classes."""
 
 _FRAME_KEYS = ("target", "ignore", "train_split", "test_split")
 _KEYS = {
@@ -48,8 +51,7 @@ def inspect(
     regression: bool,
     folds: int,
     origin: Origin | None = None,
-    split: Split = "stratified",
-    by: str | None = None,
+    deal: Deal = STRATIFIED,
 ) -> DataSpec:
     """Find out shape, classes and row counts of a data set, and the constants of its loader.
 
@@ -59,8 +61,7 @@ def inspect(
         regression: Whether the target is a number rather than a class.
         folds: Number of folds for which every class must have rows.
         origin: Says file and line of a key for the messages.
-        split: How rows are dealt into folds.
-        by: Column of the groups, of the order or of the folds.
+        deal: How rows are dealt into folds.
 
     Raises:
         ConfigError: A name is not known, or a key means nothing for this data.
@@ -74,8 +75,7 @@ def inspect(
         regression=regression,
         folds=folds,
         origin=origin,
-        split=split,
-        by=by,
+        deal=deal,
     )
     source, place = resolve(request)
     uri = dataset.path or ""
@@ -87,15 +87,22 @@ def inspect(
 
 def _describe(request: Request, source: str, uri: str) -> DataSpec:
     _check_keys(request, source)
-    if request.by is not None and source in ("digits", "npz", "folder"):
+    if deal.by is not None and source in ("digits", "npz", "folder"):
         raise request.config_error(
-            f"{request.split} given, and {_KINDS[source]} has no columns",
+            f"{deal.split} given, and {_KINDS[source]} has no columns",
             key="rank.split",
             must="only tables have groups, an order or folds of their own",
             remedy="write stratified",
         )
     spec = _inspector(source)(request, uri, source)
     _check_rows(request, spec)
+    if deal.function and source in ("digits", "npz", "folder"):
+        from raygen.data.own_split import images_as_given  # pandas
+
+        spec = images_as_given(request, spec)
+    if deal.function:  # other folds are another data set
+        roles = (spec.sha, spec.constants["ROLES"], spec.constants["ROLE_OF_ROW"])
+        spec = replace(spec, sha=hashlib.sha256(repr(roles).encode()).hexdigest()[:16])
     return spec
 
 
@@ -255,7 +262,7 @@ def _check_rows(request: Request, spec: DataSpec) -> None:
         )
     rarest = spec.class_counts.index(min(spec.class_counts))
     label, count = spec.classes[rarest], spec.class_counts[rarest]
-    if count < request.folds:
+    if count < request.folds and request.deal.split not in _OWN_FOLDS:
         raise request.data_error(
             f"class {label!r} has {count} training row{'s' * (count != 1)}, fewer than the "
             f"{request.folds} folds",

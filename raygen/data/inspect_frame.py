@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from raygen.data.columns import describe_inputs, find_column
-from raygen.data.folds_by_column import find_by, fold_rows
+from raygen.data.folds_by_column import check_folds, find_by, fold_rows, told_without_by
 from raygen.data.hub import hub_access, hub_remedy
 from raygen.data.loaders import loader_program
+from raygen.data.own_split import as_given
 from raygen.data.request import TEST_SPLITS, Request, near_miss, told
 from raygen.data.spec import DataSpec
 
@@ -37,7 +38,7 @@ def inspect_frame(request: Request, uri: str, source: str) -> DataSpec:
         num_rows=0,
         num_test_rows=0,
         input_shape=(),
-        split=request.split,
+        split=request.deal.split,
         constants={"DATA": uri},
     )
     frame = _read(request, draft)
@@ -53,9 +54,14 @@ def inspect_frame(request: Request, uri: str, source: str) -> DataSpec:
     train, test = program["cut_test_rows"](frame)
     if not len(train):
         raise request.data_error("has no training rows", must="some rows must have a target")
-    constants |= fold_rows(request, program, train)
+    constants |= fold_rows(request, program, train) | as_given(request, train)
     y, used = program["read_target"](train), used_rows(frame, constants)
+    check_folds(request, constants, y)
     missing = int(used[target].isna().sum())
+    left_out = (
+        told_without_target(missing, len(used), target),
+        told_without_by(request, frame, target),
+    )
     input_shape, inputs = describe_inputs(request, draft, train)
     counts = () if request.regression else np.bincount(y, minlength=len(draft.classes)).tolist()
     return replace(
@@ -66,7 +72,7 @@ def inspect_frame(request: Request, uri: str, source: str) -> DataSpec:
         input_shape=input_shape,
         class_counts=tuple(counts),
         constants=constants | inputs,
-        left_out=told_without_target(missing, len(used), target),
+        left_out="; ".join(each for each in left_out if each),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -32,17 +33,41 @@ LOADERS: dict[tuple[str, str], tuple[str, ...]] = {
 FOLDS: dict[Split, str] = {
     "stratified": "folds",
     "grouped": "folds_in_blocks",
+    "leave-one-group-out": "folds_in_blocks",
     "ordered": "folds_in_order",
     "column": "folds_in_blocks",
+    "function": "folds_as_given",
 }
 """The fragment of ``split``."""
 
-_CUTS: dict[Split, str] = {
-    "grouped": "rows_by_group",
-    "ordered": "rows_in_order",
-    "column": "rows_by_fold",
+_BY_CONSTANT = {"GROUPS": "folds_of_groups", "GAP": "folds_in_windows"}
+"""The fragment of ``split`` where there is such a constant."""
+
+_CUTS: dict[Split, tuple[str, ...]] = {
+    "grouped": ("rows_by_group", "groups_dealt"),
+    "leave-one-group-out": ("rows_by_group", "groups_dealt"),
+    "ordered": ("rows_in_order",),
+    "column": ("rows_by_fold",),
 }
-"""The fragment of ``cut_test_rows``, where rows are not dealt by their target."""
+"""The fragments of ``cut_test_rows``, where a column tells how rows are dealt."""
+
+_CUTS_OF_CONSTANT = {"GROUPS": ("rows_in_groups", "groups_dealt"), "GAP": ("rows_before_gap",)}
+"""The same where there is such a constant."""
+
+
+def folds_fragment(split: Split, constants: Mapping[str, Any], *, repeats: int = 1) -> str:
+    """Name the module of ``split``.
+
+    Args:
+        split: How rows are dealt.
+        constants: Of the data set.
+        repeats: How often rows are dealt.
+    """
+    name = FOLDS[split]
+    if split == "stratified" and repeats > 1:
+        name = "folds_repeated"
+    found = [_BY_CONSTANT[each] for each in _BY_CONSTANT if each in constants]
+    return f"raygen.data.fragments.{(found or [name])[0]}"
 
 
 FETCH = "raygen.data.fragments.fetch"
@@ -103,7 +128,8 @@ def loader_fragments(spec: DataSpec) -> tuple[str, ...]:
     elif names[0] == "folder" and "TEST_SPLIT" in spec.constants:
         names = ("folder_splits", *names[1:])
     elif names[0].startswith("frame_"):
-        names = (*names, _test_rows_fragment(spec), _target_fragment(spec))
+        cut = cut_fragments(spec.split, spec.constants) or (_test_rows_fragment(spec),)
+        names = (*names, *cut, _target_fragment(spec))
     names = (*names, "fetch") if is_uri(spec.uri) else names
     return tuple(f"raygen.data.fragments.{name}" for name in (*names, "folds"))
 
@@ -113,9 +139,13 @@ def inputs_fragment(spec: DataSpec) -> str:
     return f"raygen.data.fragments.inputs_{spec.modality}"
 
 
+def cut_fragments(split: Split, constants: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the modules of ``cut_test_rows`` where a column tells how rows are dealt; else none."""
+    found = [_CUTS_OF_CONSTANT[each] for each in _CUTS_OF_CONSTANT if each in constants]
+    return found[0] if found else _CUTS.get(split, ())
+
+
 def _test_rows_fragment(spec: DataSpec) -> str:
-    if spec.split in _CUTS:
-        return _CUTS[spec.split]
     if "TEST_SPLIT" in spec.constants:
         return "rows_by_split"
     return "rows_of_split_dealt" if "TRAIN_SPLIT" in spec.constants else "rows_dealt"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from raygen.data.spec import Modality, Split
+from raygen.data.spec import STRATIFIED, Deal, Modality
 from raygen.errors import ConfigError, DataError
 
 TEST_SPLITS = ("test", "validation", "valid", "val", "dev")
@@ -80,14 +80,17 @@ class Request:
     origin: Origin | None
     """Says where a key stands; None for data sets that no YAML names."""
 
-    split: Split = "stratified"
+    deal: Deal = STRATIFIED
     """How rows are dealt into folds."""
-    by: str | None = None
-    """Column of the groups, of the order or of the folds; None where rows are dealt by target."""
 
     def where(self, key: str) -> str:
         """Say where a key of the YAML stands, for example ``task.dataset.target``."""
         return self.origin.where(key) if self.origin else key.removeprefix("task.dataset.")
+
+    @property
+    def by(self) -> str | None:
+        """Column by which rows are dealt; None where none tells."""
+        return self.deal.by
 
     @property
     def data_key(self) -> str:

@@ -7,7 +7,28 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Modality = Literal["image", "table", "text"]
-Split = Literal["stratified", "grouped", "ordered", "column"]
+Split = Literal["stratified", "grouped", "leave-one-group-out", "ordered", "column", "function"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deal:
+    """How rows are dealt into folds, as the YAML says it."""
+
+    split: Split = "stratified"
+    by: str | None = None
+    """Column of the groups, of the order or of the folds; None where no column tells."""
+    repeats: int = 1
+    """How often."""
+    window: int | None = None
+    """Rows in order that a fold trains on, at most."""
+    gap: int = 0
+    """Rows in order between those that a fold trains on and those that it holds out."""
+    function: str = ""
+    """Of the user's own: ``path/to/file.py:function``."""
+
+
+STRATIFIED = Deal()
+"""Once, by their target."""
 
 
 @dataclass(frozen=True, kw_only=True)

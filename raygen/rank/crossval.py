@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TypeAlias
 
+import numpy as np
+
 from raygen.errors import TrialError
 from raygen.execute.job import Job, Message
 from raygen.execute.pool import Pool
@@ -13,6 +15,7 @@ from raygen.rank.folds import rank_entries
 from raygen.rank.leaderboard import Entry
 from raygen.rank.race import standing
 from raygen.rank.repeats import cells_of
+from raygen.rank.rows import Split
 from raygen.rank.scored import Terms, fold_scores
 from raygen.runs.records import State, TrialRecord
 from raygen.source.candidate import Candidate
@@ -62,18 +65,33 @@ def crossvalidate(run: Run, pool: Pool) -> list[Entry]:
 
 def terms_of(run: Run) -> Terms:
     """By what the candidates of a run are ranked."""
-    rank = run.experiment.rank
+    rank, y = run.experiment.rank, run.rows()["y"]
     by_epochs = run.experiment.search.evaluate == "fold"
+    partial, ratio = (
+        _looked_at(run, y) if rank.function or rank.window or rank.gap else (None, None)
+    )
     return Terms(
         folds=rank.folds,
         repeats=rank.repeats,
-        ordered=rank.split == "ordered",
+        ordered=rank.split == "ordered" if partial is None else partial,
+        ratio=ratio,
         choose=rank.choose,
         rope=rank.rope,
         searched=run.experiment.task.files is None and by_epochs,
         curves=by_epochs,
-        num_rows=len(run.rows()["y"]),
+        num_rows=len(y),
     )
+
+
+def _looked_at(run: Run, y: np.ndarray) -> tuple[bool | None, float | None]:
+    """Whether folds leave rows out, and their mean n_test / n_train; None where nobody can tell."""
+    split: Split | None = getattr(run.blueprint, "split", None)  # files have their own
+    if split is None:
+        return None, None
+    dealt = [split(y, fold) for fold in range(run.experiment.rank.folds)]
+    held_out = sum(len(held) for _, held in dealt)
+    whole = all(len(train) + len(held) == len(y) for train, held in dealt) and held_out == len(y)
+    return not whole, float(np.mean([len(held) / len(train) for train, held in dealt]))
 
 
 def _missing(run: Run, trials: list[TrialRecord], lost: set[_Key]) -> list[_Key]:

@@ -22,7 +22,9 @@ class Terms:
     """Of one cross-validation."""
     repeats: int = 1
     ordered: bool = False
-    """Whether each fold trains on the rows before it alone."""
+    """Whether each fold trains on some of the other rows alone, such as those before it."""
+    ratio: float | None = None
+    """The mean of n_test / n_train over the folds, where they were looked at."""
     choose: str = "mean"
     """A key of ``choice.RULES``."""
     rope: float | None = None
@@ -41,9 +43,11 @@ class Terms:
     @property
     def test_share(self) -> float:
         """The part of the rows on which a fold is scored; in order, by the mean over the folds."""
-        if not self.ordered:
+        ratio = self.ratio
+        if ratio is None and not self.ordered:
             return 1 / self.folds
-        ratio = math.fsum(1 / (1 + fold) for fold in range(self.folds)) / self.folds
+        if ratio is None:
+            ratio = math.fsum(1 / (1 + fold) for fold in range(self.folds)) / self.folds
         return ratio / (1 + ratio)
 
 

@@ -158,8 +158,10 @@ def config_of(programs: Sequence[Program]) -> dict[str, Any]:
     first = programs[0]
     dealt: dict[str, Any] = {"folds": first.folds, "repeats": first.repeats}
     if "BY" in first.constants:
-        split = "grouped" if "FOLD_ROWS" in first.constants else "ordered"
+        split = "grouped" if {"FOLD_ROWS", "GROUPS"} & set(first.constants) else "ordered"
         dealt |= {"split": split, "by": first.constants["BY"]}
+        if "GAP" in first.constants:
+            dealt |= {"window": first.constants["WINDOW"] or None, "gap": first.constants["GAP"]}
     return {
         "name": "ranked",
         "task": {

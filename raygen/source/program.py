@@ -55,11 +55,12 @@ class Program:
         """
         if (folds, repeats) == (self.folds, self.repeats):
             return self.source
-        if "FOLD_ROWS" in self.constants:
+        if {"FOLD_ROWS", "ROLES"} & set(self.constants):
+            of = "a column" if "FOLD_ROWS" in self.constants else "a function"
             raise ConfigError(
                 f"{folds} folds wanted",
                 where=self.file,
-                must=f"its {self.folds} are those of a column",
+                must=f"its {self.folds} are those of {of}",
                 remedy=f"type --folds {self.folds}",
             )
         text = self.source.text

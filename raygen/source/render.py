@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from raygen.config.space import Space
-from raygen.data.loaders import FOLDS as SPLITS
+from raygen.data import loaders
 from raygen.data.loaders import (
     first_lines,
     inputs_fragment,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 _FOLDS = "raygen.data.fragments.folds"
-_FRAGMENTS = "raygen.data.fragments"
 _METRICS = "raygen.tasks.fragments.metrics"
 
 
@@ -215,9 +214,8 @@ def render(blueprint: Blueprint, candidate: Candidate, *, changes: Changes = ())
 
 def folds_fragment(blueprint: Blueprint) -> str:
     """Name the module that deals the rows into folds."""
-    if blueprint.repeats > 1:
-        return f"{_FRAGMENTS}.folds_repeated"
-    return f"{_FRAGMENTS}.{SPLITS[blueprint.spec.split]}"
+    spec = blueprint.spec
+    return loaders.folds_fragment(spec.split, spec.constants, repeats=blueprint.repeats)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
+
+from raygen.data.fragments.groups_dealt import deal_groups
 
 TARGET = "label"
 BY = "patient"
@@ -16,13 +17,3 @@ def cut_test_rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     is_test = deal_groups(frame, 5) == 0
     train = frame[~is_test]
     return train.iloc[deal_groups(train, FOLDS).argsort(kind="stable")], frame[is_test]
-
-
-def deal_groups(frame: pd.DataFrame, parts: int) -> np.ndarray:
-    """Deal whole groups out, the largest first, each to the part with the fewest rows."""
-    groups = frame[BY].astype(str)
-    rows, part = [0] * parts, {}
-    for group, count in sorted(groups.value_counts().items(), key=lambda each: (-each[1], each[0])):
-        part[group] = rows.index(min(rows))
-        rows[part[group]] += count
-    return groups.map(part).to_numpy(np.int64)
