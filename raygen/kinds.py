@@ -231,18 +231,11 @@ def _pretrained(
     experiment: Experiment, objectives: tuple[Objective, ...], space: Space
 ) -> tuple[AnyBlueprint, Task]:
     """Look at the pretrained model, the data set, and whether they fit each other."""
-    for key, usual in (("repeats", 1), ("split", "stratified")):
-        if getattr(experiment.rank, key) != usual:
-            raise ConfigError(
-                f"{getattr(experiment.rank, key)} given, and model.pretrained",
-                where=experiment.origin.where(f"rank.{key}"),
-                must="the rows of a pretrained model are dealt into folds once, by their target",
-                remedy="remove it",
-            )
     task = finetuning_task(experiment)
     reserved = reserved_tokens(space)
     look = inspect_images if task.kind == "images" else inspect_finetuning
-    spec = look(experiment, task, reserved=reserved)
+    deal = deal_of(experiment.rank)
+    spec = look(experiment, task, reserved=reserved, deal=deal)
     blueprint = PretrainedBlueprint(
         name=experiment.name,
         task_name=experiment.task.name,
@@ -255,6 +248,7 @@ def _pretrained(
         folds=experiment.rank.folds,
         epochs=experiment.search.max_epochs,
         threads=experiment.resources.cpus,
+        deal=deal,
         strategy="fsdp" if experiment.resources.strategy == "fsdp" else "ddp",
         place=place_of(experiment.resources, experiment.origin),
     )

@@ -16,7 +16,7 @@ from raygen.data.columns import describe_inputs, find_column
 from raygen.data.folds_by_column import check_folds, find_by, fold_rows, told_without_by
 from raygen.data.hub import hub_access, hub_remedy
 from raygen.data.loaders import loader_program
-from raygen.data.own_split import as_given
+from raygen.data.own_split import as_given, sha_of_folds
 from raygen.data.request import TEST_SPLITS, Request, near_miss, told
 from raygen.data.spec import DataSpec
 
@@ -66,7 +66,7 @@ def inspect_frame(request: Request, uri: str, source: str) -> DataSpec:
     counts = () if request.regression else np.bincount(y, minlength=len(draft.classes)).tolist()
     return replace(
         draft,
-        sha=_fingerprint(uri, frame),
+        sha=sha_of_folds(_fingerprint(uri, frame), constants),
         num_rows=len(train),
         num_test_rows=len(test),
         input_shape=input_shape,

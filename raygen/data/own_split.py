@@ -6,11 +6,12 @@ So a ``model.py`` deals the same rows wherever it runs, without the function and
 from __future__ import annotations
 
 import base64
+import hashlib
 import importlib.util
 import sys
 import traceback
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,14 @@ def as_given(request: Request, rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def sha_of_folds(sha: str, constants: Mapping[str, Any]) -> str:
+    """The fingerprint of a data set, which is another one with other folds."""
+    if "ROLES" not in constants:
+        return sha
+    told = repr((sha, constants["ROLES"], constants["ROLE_OF_ROW"]))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
 def images_as_given(request: Request, spec: DataSpec) -> DataSpec:
     """The same data set, its images dealt by the function: it sees labels, and names of files.
 
@@ -85,7 +94,8 @@ def images_as_given(request: Request, spec: DataSpec) -> DataSpec:
     rows["label"] = np.array(spec.classes)[y]
     constants = {**spec.constants, **as_given(request, rows)}
     check_folds(request, constants, y)
-    return replace(spec, split="function", constants=constants)
+    sha = sha_of_folds(spec.sha, constants)
+    return replace(spec, split="function", constants=constants, sha=sha)
 
 
 def _called(request: Request, rows: pd.DataFrame) -> Any:

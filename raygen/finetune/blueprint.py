@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from raygen.config.space import Space
 from raygen.data.loaders import first_lines
+from raygen.data.spec import STRATIFIED, Deal
 from raygen.errors import DataError, EnvironmentProblem
 from raygen.finetune.inspect import FinetuningSpec
 from raygen.finetune.ladder import check_memory
@@ -15,7 +16,13 @@ from raygen.finetune.memory import Place, estimate_memory, setup_of
 from raygen.finetune.methods import METHODS, Method
 from raygen.finetune.one_row import check_row
 from raygen.finetune.placement import count_trained, method_lines
-from raygen.finetune.render import loader_fragments, loader_name, render_program
+from raygen.finetune.render import (
+    FOLDS,
+    folds_module,
+    loader_fragments,
+    loader_name,
+    render_program,
+)
 from raygen.finetune.tasks import FinetuningTask
 from raygen.fragments import link
 from raygen.source.blueprint import Changes
@@ -43,6 +50,8 @@ class PretrainedBlueprint:
     folds: int
     epochs: int
     threads: int
+    deal: Deal = STRATIFIED
+    """How rows are dealt into folds."""
     strategy: str = "ddp"
     """How several workers share a model: ddp or fsdp."""
     place: Place | None = None
@@ -131,6 +140,16 @@ class PretrainedBlueprint:
     def num_parameters(self, candidate: Candidate) -> int:
         """Trainable numbers of a candidate, counted on a model without weights."""
         return count_trained(self, candidate)
+
+    def split(self, y: np.ndarray, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """The training and the held-out rows of a fold."""
+        dealt = {"FOLDS": self.folds * self.deal.repeats, "REPEATS": self.deal.repeats}
+        known = {**self.spec.constants, **dealt, "SEED": self.seed}
+        program: dict[str, Any] = {"__name__": "folds"}
+        text = link(dict.fromkeys((FOLDS, folds_module(self))), known)
+        exec(compile(text, "<folds>", "exec"), program)
+        rows: tuple[np.ndarray, np.ndarray] = program["split"](y, fold)
+        return rows
 
     def preload(self) -> tuple[str, ...]:
         """The modules that every model.py of the run imports, at once or when first used."""

@@ -10,7 +10,7 @@ from raygen.config.schema import Experiment
 from raygen.data.encoded_images import DEFAULT_SIDE
 from raygen.data.inspect import inspect
 from raygen.data.loaders import loader_fragments
-from raygen.data.spec import DataSpec
+from raygen.data.spec import STRATIFIED, DataSpec, Deal
 from raygen.errors import DataError
 from raygen.finetune.base_model import fingerprint, fit_head, foreign_files, name_in_program
 from raygen.finetune.inspect import FinetuningSpec
@@ -19,7 +19,7 @@ from raygen.finetune.tasks import FinetuningTask
 
 
 def inspect_images(
-    experiment: Experiment, task: FinetuningTask, *, reserved: int = 0
+    experiment: Experiment, task: FinetuningTask, *, reserved: int = 0, deal: Deal = STRATIFIED
 ) -> FinetuningSpec:
     """Find out what a program must know, and refuse what cannot be.
 
@@ -29,6 +29,7 @@ def inspect_images(
         experiment: Of a pretrained model.
         task: The row of its task.
         reserved: Of no meaning for images.
+        deal: How they are dealt into folds.
 
     Raises:
         ConfigError: The model has no head for the task, or the data set is not named rightly.
@@ -36,15 +37,15 @@ def inspect_images(
         EnvironmentProblem: torch, transformers or peft is not installed.
     """
     with foreign_files(experiment):
-        return _inspect(experiment, task)
+        return _inspect(experiment, task, deal)
 
 
-def _inspect(experiment: Experiment, task: FinetuningTask) -> FinetuningSpec:
+def _inspect(experiment: Experiment, task: FinetuningTask, deal: Deal) -> FinetuningSpec:
     where = experiment.origin.where("model.pretrained")
     folder = find_model(str(experiment.model.pretrained), where=where)
     check_weights(str(experiment.model.pretrained), where=where)
     seen = _seen(folder, where)
-    data = _data(experiment, max(seen["SIZE"]))
+    data = _data(experiment, max(seen["SIZE"]), deal)
     anatomy = fit_head(folder, task.auto_class, where=where, num_labels=len(data.classes))
     pretrained = name_in_program(experiment.model.pretrained, folder)
     return FinetuningSpec(
@@ -84,12 +85,13 @@ def _seen(folder: Path, where: str) -> dict[str, Any]:
     }
 
 
-def _data(experiment: Experiment, side: int) -> DataSpec:
+def _data(experiment: Experiment, side: int, deal: Deal) -> DataSpec:
     """The images as they are; those of several sizes, and large ones, in the size of the model."""
     dataset, folds = experiment.task.rows, experiment.rank.folds
     terms: dict[str, Any] = {"modality": "image", "regression": False, "folds": folds}
-    found = inspect(dataset, **terms, origin=experiment.origin)
+    terms |= {"origin": experiment.origin, "deal": deal}
+    found = inspect(dataset, **terms)
     if found.constants.get("IMAGE_SIZE") != (DEFAULT_SIDE, DEFAULT_SIDE) or dataset.image_size:
         return found
     sized = dataset.model_copy(update={"image_size": side})
-    return inspect(sized, **terms, origin=experiment.origin)
+    return inspect(sized, **terms)

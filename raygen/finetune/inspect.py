@@ -14,6 +14,7 @@ from raygen.config.schema import Experiment
 from raygen.data.fetched import named_by
 from raygen.data.loaders import FETCH
 from raygen.data.request import Request
+from raygen.data.spec import STRATIFIED, Deal
 from raygen.finetune.anatomy import Anatomy
 from raygen.finetune.base_model import fingerprint, fit_head, foreign_files, name_in_program
 from raygen.finetune.columns import check_tags, find_columns, tell_empty
@@ -53,7 +54,7 @@ class FinetuningSpec:
 
 
 def inspect_finetuning(
-    experiment: Experiment, task: FinetuningTask, *, reserved: int = 0
+    experiment: Experiment, task: FinetuningTask, *, reserved: int = 0, deal: Deal = STRATIFIED
 ) -> FinetuningSpec:
     """Find out what a program must know, and refuse what cannot be.
 
@@ -61,6 +62,7 @@ def inspect_finetuning(
         experiment: Of a pretrained model.
         task: The row of its task.
         reserved: Tokens of the model's length that the method takes for itself.
+        deal: How rows are dealt into folds.
 
     Raises:
         ConfigError: The model has no head for the task, or a column is not named.
@@ -73,6 +75,7 @@ def inspect_finetuning(
         regression=False,
         folds=experiment.rank.folds,
         origin=experiment.origin,
+        deal=deal,
     )
     with foreign_files(experiment):
         named = request.dataset.path or ""
@@ -93,13 +96,16 @@ def _inspect(
     reader: str,
     reserved: int,
 ) -> FinetuningSpec:
-    from raygen.data.inspect_frame import find_splits, told_without_target, used_rows  # pandas
+    from raygen.data.folds_by_column import find_by, told_without_by  # pandas
+    from raygen.data.inspect_frame import find_splits, told_without_target, used_rows
+    from raygen.data.own_split import sha_of_folds
 
     kind, of_class = KINDS[task.kind], task.targets == "class"
     where = experiment.origin.where("model.pretrained")
     folder = find_model(str(experiment.model.pretrained), where=where)
     check_weights(str(experiment.model.pretrained), where=where)
     streamed = bool(experiment.task.rows.streamed)
+    _check_deal(request, streamed=streamed, packed=kind.packed)
 
     def look_at(part: pd.DataFrame) -> pd.Series | None:
         named = find_columns(request, kind.columns, part)
@@ -117,7 +123,10 @@ def _inspect(
     pretrained = name_in_program(experiment.model.pretrained, folder)
     found: dict[str, Any] = {"DATA": uri, "PRETRAINED": pretrained, **columns, **splits}
     found |= {"PART_ROWS": PART_ROWS} if streamed else {}
-    train, test = cut_test_rows(request, found, frame, of_class=of_class, packed=kind.packed)
+    found |= find_by(request, frame, found)
+    packed = kind.packed
+    train, test, dealt = cut_test_rows(request, found, frame, of_class=of_class, packed=packed)
+    found |= dealt
     classes = _classes(request, task, columns["TARGET"], train, test)
     if classes:
         found["CLASSES"] = list(classes)
@@ -144,6 +153,7 @@ def _inspect(
     missing = int(used_rows(frame, columns | splits)[columns["TARGET"]].isna().sum())
     if streamed:
         rows, test_rows, missing = count_rows(request, found, reader, of_class=of_class)
+    without = told_without_by(request, frame, columns["TARGET"])
     unused = told_without_target(missing, rows + test_rows + missing, columns["TARGET"])
     if kind.packed:  # those of a sample stand for the others
         texts = (table[columns["TARGET"]].tolist() for table in (train, test))
@@ -158,14 +168,31 @@ def _inspect(
             *task.fragments,
             *([IN_PARTS] if streamed else []),
             reader,
-            *row_fragments(found, of_class=of_class),
+            *row_fragments(found, of_class=of_class, split=request.deal.split),
         ),
         constants=found,
-        sha=fingerprint(uri, frame, folder),
+        sha=sha_of_folds(fingerprint(uri, frame, folder), found),
         num_rows=rows,
         num_test_rows=test_rows,
         classes=classes,
-        cut="; ".join(part for part in (unused, cut, told) if part),
+        cut="; ".join(part for part in (unused, without, cut, told) if part),
+    )
+
+
+def _check_deal(request: Request, *, streamed: bool, packed: bool) -> None:
+    """Refuse to deal what has no rows of a table.
+
+    Raises:
+        ConfigError: Rows are read in parts, or joined.
+    """
+    if request.deal.split == "stratified" or not (streamed or packed):
+        return
+    what = "streamed" if streamed else "running text, which is cut into blocks"
+    raise request.config_error(
+        f"{request.deal.split} given, and {what}",
+        key="rank.split",
+        must="a column or a function deals rows of a table that fits into memory",
+        remedy="write stratified",
     )
 
 

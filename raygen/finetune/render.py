@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING, Any
 
-from raygen.data.loaders import first_lines
+from raygen.data.loaders import first_lines, folds_fragment
 from raygen.finetune.placement import method_lines
 from raygen.finetune.sample import IN_PARTS
 from raygen.fragments import Fragment
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _PROGRAM = "raygen.finetune.program"
 _METRICS = "raygen.tasks.fragments.metrics"
-_FOLDS = "raygen.data.fragments.folds"
+FOLDS = "raygen.data.fragments.folds"
 _FOLDS_SHUFFLED = "raygen.finetune.fragments.folds_shuffled"
+"""With ``_repeated`` behind it, where they are dealt several times."""
 _DECAYS = {
     "linear": "share = progress / warmup if done < 0 else 1 - done",
     "cosine": "share = progress / warmup if done < 0 else (1 + math.cos(math.pi * done)) / 2",
@@ -80,15 +81,14 @@ def render_program(
     """
     settings = blueprint.space.training_settings(candidate.values)
     task, method = blueprint.task, blueprint.method
-    loader = [n for n in blueprint.spec.fragments if n not in (_FOLDS, _FOLDS_SHUFFLED)]
-    begins = first_lines(blueprint.spec.uri)
+    loader = [name for name in blueprint.spec.fragments if name != FOLDS]
     scored = _metrics(blueprint)
     parts = {"put": ", its adapter put into it" if method.of_peft else ""}
     parts |= {"merged": method.merged, "processor": task.processor}
     regions = {
         "constants": _constants(blueprint, settings, changes),
         "precision": _PRECISIONS[str(settings["precision"])],
-        "data": "\n\n\n".join([functions(*loader, begins=begins), *_folds(blueprint)]),
+        "data": _data(blueprint, loader),
         "blocks": functions(method.fragment) if method.fragment else "",
         "model": _model(blueprint, settings, method_lines(blueprint, candidate)),
         "decay": _DECAYS[str(settings["schedule"])],
@@ -112,7 +112,13 @@ def render_program(
             predictions=_predictions(task.predictions),
         ),
     }
-    used = [*loader, _FOLDS, *task.outputs, *((method.fragment,) if method.fragment else ())]
+    used = [
+        *loader,
+        FOLDS,
+        folds_module(blueprint),
+        *task.outputs,
+        *((method.fragment,) if method.fragment else ()),
+    ]
     text = fill(_PROGRAM, regions, title=_title(blueprint), used=used, instead=_imports(blueprint))
     if not method.merged:
         kept = (line for line in text.splitlines(keepends=True) if _USAGE_OF_MERGE not in line)
@@ -127,14 +133,24 @@ def loader_name(blueprint: PretrainedBlueprint) -> str:
 
 def loader_fragments(blueprint: PretrainedBlueprint) -> tuple[str, ...]:
     """The modules of ``load_data``, ``split`` and all they call."""
-    last = () if blueprint.task.targets == "class" else (_FOLDS_SHUFFLED,)
-    return (*blueprint.spec.fragments, _FOLDS, *last)
+    return tuple(dict.fromkeys((*blueprint.spec.fragments, FOLDS, folds_module(blueprint))))
 
 
-def _folds(blueprint: PretrainedBlueprint) -> list[str]:
-    if blueprint.task.targets == "class":
-        return [functions(_FOLDS)]
-    return [functions(_FOLDS_SHUFFLED), functions(_FOLDS, only="deal".__eq__)]
+def folds_module(blueprint: PretrainedBlueprint) -> str:
+    """The module that deals the rows into folds."""
+    deal = blueprint.deal
+    if deal.split == "stratified" and blueprint.task.targets != "class":
+        return _FOLDS_SHUFFLED + ("_repeated" if deal.repeats > 1 else "")
+    return folds_fragment(deal.split, blueprint.spec.constants, repeats=deal.repeats)
+
+
+def _data(blueprint: PretrainedBlueprint, loader: list[str]) -> str:
+    """The text that reads the data set and deals it into folds."""
+    module = folds_module(blueprint)
+    text = functions(*loader, module, begins=first_lines(blueprint.spec.uri))
+    if module == FOLDS or not re.search(r"\bdeal\(", text):
+        return text
+    return "\n\n\n".join([text, functions(FOLDS, only="deal".__eq__)])
 
 
 def _metrics(blueprint: PretrainedBlueprint) -> tuple[str, ...]:
@@ -174,7 +190,9 @@ def _constants(blueprint: PretrainedBlueprint, settings: Any, changes: Changes) 
     values = {"DATA": given["DATA"], "PRETRAINED": given["PRETRAINED"]}
     values |= {name: given[name] for name in wanted if name in given}
     values |= {"CLASSES": list(blueprint.spec.classes)} if blueprint.spec.classes else {}
-    values |= {"METRIC": blueprint.metric, "SEED": blueprint.seed, "FOLDS": blueprint.folds}
+    values |= {"METRIC": blueprint.metric, "SEED": blueprint.seed}
+    values |= {"FOLDS": blueprint.folds * blueprint.deal.repeats}
+    values |= {"REPEATS": blueprint.deal.repeats} if "REPEATS" in wanted else {}
     values |= {"EPOCHS": blueprint.epochs, "THREADS": blueprint.threads}
     values |= {name.upper(): settings[name] for name in ("micro_batch", "max_grad_norm")}
     if blueprint.task.whole_batches:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from raygen.data.fetched import fetched
+from raygen.data.loaders import cut_fragments
 from raygen.data.request import Request, near_miss, told
+from raygen.data.spec import Split
 from raygen.fragments import link
 from raygen.uris import is_uri
 
@@ -95,9 +99,15 @@ def reading(request: Request, uri: str) -> Iterator[None]:
         raise request.data_error(f"{uri} cannot be read: {told_error}") from error
 
 
-def row_fragments(constants: Mapping[str, Any], *, of_class: bool) -> tuple[str, ...]:
+def row_fragments(
+    constants: Mapping[str, Any], *, of_class: bool, split: Split = "stratified"
+) -> tuple[str, ...]:
     """The modules that part test rows from training rows, and read classes."""
     target = (f"{_ROWS}.target_class",) if of_class else ()
+    if split == "column" and not of_class:
+        return (f"{_FRAGMENTS}.rows_by_fold_shuffled",)
+    if cut := cut_fragments(split, constants):
+        return (*(f"{_ROWS}.{name}" for name in cut), *target)
     if "TEST_SPLIT" in constants:
         return (f"{_ROWS}.rows_by_split", *target)
     name = "rows_of_split" if "TRAIN_SPLIT" in constants else "rows"
@@ -106,14 +116,13 @@ def row_fragments(constants: Mapping[str, Any], *, of_class: bool) -> tuple[str,
 
 
 def cutter(
-    constants: Mapping[str, Any], *, of_class: bool
-) -> Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]:
-    """The program's own ``cut_test_rows``."""
+    constants: Mapping[str, Any], *, of_class: bool, split: Split = "stratified"
+) -> dict[str, Any]:
+    """The part of the program that has its ``cut_test_rows``."""
     program: dict[str, Any] = {"__name__": "loader"}
-    modules = [*row_fragments(constants, of_class=of_class), f"{_ROWS}.folds"]
+    modules = [*row_fragments(constants, of_class=of_class, split=split), f"{_ROWS}.folds"]
     exec(link(modules, constants), program)
-    cut: Callable[[pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]] = program["cut_test_rows"]
-    return cut
+    return program
 
 
 def cut_test_rows(
@@ -123,8 +132,10 @@ def cut_test_rows(
     *,
     of_class: bool,
     packed: bool = False,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """The training and the test rows, parted by the text that will stand in the program.
+
+    Further constants tell the folds of the training rows, where a column or a function does.
 
     Args:
         request: The data set.
@@ -134,12 +145,14 @@ def cut_test_rows(
         packed: Whether rows are joined and cut into blocks, so that folds are of these.
 
     Raises:
-        DataError: There are too few of either.
+        DataError: There are too few of either, or of what a column deals them by.
+        ConfigError: A function gives no folds.
     """
     values = dict(constants)
     if of_class:
         values["CLASSES"] = sorted(set(frame[constants["TARGET"]].dropna()), key=str)
-    train, test = cutter(values, of_class=of_class)(frame)
+    program = cutter(values, of_class=of_class, split=request.deal.split)
+    train, test = program["cut_test_rows"](frame)
     for rows, name in ((train, "training"), (test, "test")):
         if not len(rows):
             raise request.data_error(f"has no {name} rows", must="some rows must have a target")
@@ -150,4 +163,12 @@ def cut_test_rows(
             must="python model.py --cv deals the training rows to so many, 5 if nothing is written",
             remedy="add rows" if len(train) < 2 else f"write rank: {{folds: {len(train)}}}",
         )
-    return train, test
+    from raygen.data.folds_by_column import check_folds, fold_rows  # pandas
+    from raygen.data.own_split import as_given
+
+    dealt = fold_rows(request, program, train) | as_given(request, train)
+    classes = values.get("CLASSES", ())
+    # of rows without classes any two will do
+    y = train[values["TARGET"]].map(classes.index) if of_class else range(len(train))
+    check_folds(request, {**values, **dealt}, np.asarray(y))
+    return train, test, dealt

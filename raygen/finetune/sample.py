@@ -67,7 +67,7 @@ def count_rows(
     """Rows for training, for the test and without a target, by the text of the program."""
     from raygen.data.inspect_frame import used_rows  # pandas
 
-    cut, uri = cutter(constants, of_class=of_class), str(constants["DATA"])
+    cut, uri = cutter(constants, of_class=of_class)["cut_test_rows"], str(constants["DATA"])
     train = test = missing = 0
     with reading(request, uri):
         for part in _parts(uri, reader):

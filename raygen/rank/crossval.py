@@ -74,6 +74,7 @@ def terms_of(run: Run) -> Terms:
         folds=rank.folds,
         repeats=rank.repeats,
         ordered=rank.split == "ordered" if partial is None else partial,
+        window=rank.window,
         ratio=ratio,
         choose=rank.choose,
         rope=rank.rope,

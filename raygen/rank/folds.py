@@ -78,7 +78,12 @@ def ranking_json(history: History, trial_ids: Sequence[str], terms: Terms) -> di
     others = float(np.mean(scores[1:]))
     rope = _rope_of(found[0].scores, terms)
     return {
-        "terms": {"folds": terms.folds, "repeats": terms.repeats, "rope": rope},
+        "terms": {
+            "folds": terms.folds,
+            "repeats": terms.repeats,
+            "rope": rope,
+            **({"window": terms.window} if terms.window else {}),
+        },
         "chosen": {"by": terms.choose, "why": choice.why},
         "tied": [
             each.trial.trial_id

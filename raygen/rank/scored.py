@@ -23,6 +23,8 @@ class Terms:
     repeats: int = 1
     ordered: bool = False
     """Whether each fold trains on some of the other rows alone, such as those before it."""
+    window: int | None = None
+    """Rows that each training sees at most, the last ones; None for all."""
     ratio: float | None = None
     """The mean of n_test / n_train over the folds, where they were looked at."""
     choose: str = "mean"

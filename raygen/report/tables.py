@@ -323,7 +323,9 @@ def _test_lines(board: Mapping[str, Any]) -> list[str]:
         return []
     told = ", ".join(f"{name} {score_text(score)}" for name, score in board["test"].items())
     winner, looks = board["entries"][0]["trial_id"], board.get("test_looks", 1)
-    lines = [f"test: {told} (trial {winner}, trained on all training rows)"]
+    window = board.get("terms", {}).get("window")
+    rows = f"the last {window} training rows" if window else "all training rows"
+    lines = [f"test: {told} (trial {winner}, trained on {rows})"]
     if looks > 1:
         lines.append(f"the test rows were looked at {looks} times, by winners of other terms too")
     return lines
