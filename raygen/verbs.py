@@ -34,6 +34,8 @@ class Row(str, Enum):
     TRIAL = "trial"
     CANDIDATE = "candidate"
     RANK = "rank"
+    ROC = "roc"
+    PRECISION_RECALL = "precision-recall"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -125,7 +127,14 @@ def import_(
 
 
 def _table(run: Path, format_: Format, per: Row | None) -> str:
-    from raygen.interchange.tables import board_table, cells_table, runs_table, to_csv, to_latex
+    from raygen.interchange.tables import (
+        board_table,
+        cells_table,
+        curve_table,
+        runs_table,
+        to_csv,
+        to_latex,
+    )
     from raygen.pipeline import read_leaderboard
     from raygen.runs.paths import RunPaths
     from raygen.runs.records import History
@@ -136,7 +145,9 @@ def _table(run: Path, format_: Format, per: Row | None) -> str:
     history = History.read(paths.journal)
     repeats = any(trial.repeat for trial in history.trials.values())
     cells = per is Row.CANDIDATE if per is not None else repeats
-    if per is Row.RANK:
+    if per in (Row.ROC, Row.PRECISION_RECALL):
+        rows = curve_table(read_leaderboard(paths), per.value)
+    elif per is Row.RANK:
         rows = board_table(read_leaderboard(paths))
     else:
         rows = cells_table(history) if cells else runs_table(history)

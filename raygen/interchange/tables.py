@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from raygen.errors import RunError
 from raygen.runs.records import History, TrialRecord
 from raygen.runs.spread import half_width, sample_std
 
@@ -61,6 +62,31 @@ def board_table(board: Mapping[str, Any]) -> list[Row]:
     the value of each parameter.
     """
     return [_board_row(entry) for entry in board["entries"]]
+
+
+def curve_table(board: Mapping[str, Any], curve: str) -> list[Row]:
+    """One row a point of the first one's curves on held-out rows.
+
+    Columns: class (``mean`` of the mean over all), and false_positive_rate and true_positive_rate
+    of a ``roc`` curve, or recall and precision of a ``precision-recall`` curve.
+
+    Raises:
+        RunError: It has none.
+    """
+    held_out = board["entries"][0].get("held_out") or {}
+    if "curves" not in held_out:
+        must = "they need the ranking by folds of a task with classes"
+        raise RunError("there are no curves of held-out rows", must=must, remedy="type raygen rank")
+    told, key = held_out["curves"], curve.replace("-", "_")
+    names = ("recall", "precision")
+    if key == "roc":
+        names = ("false_positive_rate", "true_positive_rate")
+    found = [("mean", told), *((each["label"], each) for each in told["classes"])]
+    return [
+        {"class": label, **dict(zip(names, point, strict=True))}
+        for label, each in found
+        for point in each[key]
+    ]
 
 
 def to_csv(rows: Sequence[Row]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from raygen.rank.curves import Curves, curves_json, curves_of
 from raygen.rank.diagnosis import Diagnosis
 from raygen.runs.paths import TrialPaths
 
@@ -57,7 +58,11 @@ def read_predictions(trial: TrialPaths, folds: int) -> Predictions | None:
 
 
 def describe(
-    found: Predictions, y: NDArray[Any], classes: Sequence[str | int] = ()
+    found: Predictions,
+    y: NDArray[Any],
+    classes: Sequence[str | int] = (),
+    *,
+    with_curves: bool = False,
 ) -> dict[str, Any]:
     """What the leaderboard says of an entry's predictions.
 
@@ -65,12 +70,30 @@ def describe(
         found: What was predicted.
         y: The targets of all training rows.
         classes: The labels by their class number.
+        with_curves: Whether the points of its curves are told, which are many.
     """
     if found.values.ndim == 1:
         return _of_values(y[found.rows], found.values)
     names = dict(enumerate(classes))
     labels = [names.get(place, place) for place in range(found.values.shape[1])]
-    return _of_classes(y[found.rows], found.values, labels)
+    told = _of_classes(y[found.rows], found.values, labels)
+    curves = curves_of(y[found.rows], found.values, labels)
+    if not curves:
+        return told
+    areas = {each.label: each for each in curves}
+    for each in told["classes"]:
+        if each["label"] in areas:
+            each |= _areas([areas[each["label"]]])
+    told["macro"] |= _areas(curves)
+    if with_curves:
+        told["curves"] = curves_json(curves, classes=len(labels) <= _MOST_CLASSES)
+    return told
+
+
+def _areas(curves: Sequence[Curves]) -> dict[str, float]:
+    """The mean areas below curves."""
+    names = ("auc", "average_precision")
+    return _rounded((name, np.mean([getattr(each, name) for each in curves])) for name in names)
 
 
 def never_predicted(told: dict[str, Any]) -> Diagnosis | None:

@@ -70,7 +70,7 @@ def _with(
     """An entry with what its predictions of held-out rows say, where these are kept."""
     if found is None or entry.verdict is None:
         return entry
-    told = describe(found, y, classes)
+    told = describe(found, y, classes, with_curves=entry.rank == 1)
     missing = never_predicted(told)
     diagnosis = (*entry.verdict.diagnosis, *([missing] if missing else ()))
     return replace(entry, held_out=told, verdict=replace(entry.verdict, diagnosis=diagnosis))

@@ -23,13 +23,13 @@ def check_confusion(view: SearchView) -> None:
     Raises:
         RunError: It has none.
     """
-    if not _told(view).get("confusion"):
+    if not told_of(view).get("confusion"):
         raise RunError("there is no confusion matrix", must="it needs at most 30 classes")
 
 
 def confusion_figure(view: SearchView) -> Any:
     """The rows of each class, by what they were taken for; the diagonal is right."""
-    told = _told(view)
+    told = told_of(view)
     counts = np.array(told["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     count = len(counts)
@@ -42,7 +42,7 @@ def confusion_figure(view: SearchView) -> Any:
         axis.text(
             guess, true, counts[true, guess], color=colour, fontsize=8, ha="center", va="center"
         )
-    names = [_short(each["label"]) for each in told["classes"]]
+    names = [short(each["label"]) for each in told["classes"]]
     upright = max(len(name) for name in names) > 2
     axis.set_xticks(range(count), names, fontsize=8, rotation=90 if upright else 0)
     found = [
@@ -54,14 +54,14 @@ def confusion_figure(view: SearchView) -> Any:
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-    axis.set_title(f"Held-out rows of trial {_first(view)} by class; {told['rows']} in all")
+    axis.set_title(f"Held-out rows of trial {first_of(view)} by class; {told['rows']} in all")
     return figure
 
 
 def confusion_numbers(view: SearchView) -> dict[str, Any]:
     """What ``confusion_figure`` draws."""
-    told = _told(view)
-    return {"trial_id": _first(view), "classes": told["classes"], "confusion": told["confusion"]}
+    told = told_of(view)
+    return {"trial_id": first_of(view), "classes": told["classes"], "confusion": told["confusion"]}
 
 
 def check_calibration(view: SearchView) -> None:
@@ -70,14 +70,14 @@ def check_calibration(view: SearchView) -> None:
     Raises:
         RunError: It has not.
     """
-    if "calibration" not in _told(view):
+    if "calibration" not in told_of(view):
         must = "they need the ranking by folds of a task with classes"
         raise RunError("there are no probabilities of held-out rows", must=must)
 
 
 def calibration_figure(view: SearchView) -> Any:
     """How often predictions are right against how sure they are, and how many are so sure."""
-    found = _told(view)["calibration"]
+    found = told_of(view)["calibration"]
     sure, right = (
         np.array([each[key] for each in found["bins"]]) for key in ("confidence", "accuracy")
     )
@@ -91,7 +91,7 @@ def calibration_figure(view: SearchView) -> Any:
     top.plot(sure, right, label="held-out rows, with 95 % intervals", **style)
     top.set(ylim=(-0.02, 1.02), ylabel="share that is right")
     top.legend(loc="lower right")
-    top.set_title(f"Trial {_first(view)}: expected calibration error {found['ece']:.3f}")
+    top.set_title(f"Trial {first_of(view)}: expected calibration error {found['ece']:.3f}")
     bottom.bar(sure, rows, width=0.045, color=COLOURS[0], alpha=0.5)
     bottom.set(ylabel="rows")
     label = "probability of the likeliest class, mean of each of 15 bins"
@@ -112,7 +112,7 @@ def _wilson(share: Any, rows: Any) -> tuple[list[float], list[float]]:
 
 def calibration_numbers(view: SearchView) -> dict[str, Any]:
     """What ``calibration_figure`` draws."""
-    return {"trial_id": _first(view), **_told(view)["calibration"]}
+    return {"trial_id": first_of(view), **told_of(view)["calibration"]}
 
 
 def check_residuals(view: SearchView) -> None:
@@ -121,14 +121,14 @@ def check_residuals(view: SearchView) -> None:
     Raises:
         RunError: It has not.
     """
-    if "residuals" not in _told(view):
+    if "residuals" not in told_of(view):
         must = "they need the ranking by folds of a regression"
         raise RunError("there are no residuals of held-out rows", must=must)
 
 
 def residuals_figure(view: SearchView) -> Any:
     """The median and the quartiles of the residuals over tenths of the predictions."""
-    told = _told(view)
+    told = told_of(view)
     parts = told["by_prediction"]
     x, low, middle, high = (
         np.array([part[key] for part in parts]) for key in ("predicted", "low", "median", "high")
@@ -147,7 +147,7 @@ def residuals_figure(view: SearchView) -> Any:
     axis.set_ylabel("target less prediction")
     left = told["residuals"]
     axis.set_title(
-        f"Residuals of trial {_first(view)} on {told['rows']} held-out rows: mean "
+        f"Residuals of trial {first_of(view)} on {told['rows']} held-out rows: mean "
         f"{left['mean']:.3g}, standard deviation {left['std']:.3g}"
     )
     return figure
@@ -155,22 +155,24 @@ def residuals_figure(view: SearchView) -> Any:
 
 def residuals_numbers(view: SearchView) -> dict[str, Any]:
     """What ``residuals_figure`` draws."""
-    told = _told(view)
+    told = told_of(view)
     keys = ("residuals", "by_prediction")
-    return {"trial_id": _first(view), **{key: told[key] for key in keys}}
+    return {"trial_id": first_of(view), **{key: told[key] for key in keys}}
 
 
-def _told(view: SearchView) -> Mapping[str, Any]:
+def told_of(view: SearchView) -> Mapping[str, Any]:
     """What the first one's predictions say; nothing before the ranking."""
     entries = (view.board or {}).get("entries") or [{}]
     told: Mapping[str, Any] = entries[0].get("held_out") or {}
     return told
 
 
-def _first(view: SearchView) -> str:
+def first_of(view: SearchView) -> str:
+    """The trial that is first."""
     return str((view.board or {})["entries"][0]["trial_id"])
 
 
-def _short(label: object) -> str:
+def short(label: object) -> str:
+    """A label of which the end is left out if it is long."""
     text = str(label)
     return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 3]}..."

@@ -16,6 +16,13 @@ from raygen.config.space import Space
 from raygen.errors import ConfigError, RaygenError, RunError
 from raygen.report.advice import advice_of
 from raygen.report.canvas import drawing, write_figure
+from raygen.report.curves import (
+    check_curves,
+    precision_recall_figure,
+    precision_recall_numbers,
+    roc_figure,
+    roc_numbers,
+)
 from raygen.report.held_out import (
     calibration_figure,
     calibration_numbers,
@@ -242,6 +249,18 @@ PLOTS: dict[str, Plot] = {
         calibration_figure,
         calibration_numbers,
         check_calibration,
+    ),
+    "roc": Plot(
+        "the share of each class that the first finds, against the false ones it takes for it",
+        roc_figure,
+        roc_numbers,
+        check_curves,
+    ),
+    "precision-recall": Plot(
+        "how much of what the first takes for a class is right, against the share it finds",
+        precision_recall_figure,
+        precision_recall_numbers,
+        check_curves,
     ),
     "residuals": Plot(
         "how far off the first is, over what it predicts",

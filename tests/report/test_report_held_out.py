@@ -10,11 +10,13 @@ from made_up import board_of, entry
 from PIL import Image
 from searched import made_space, noise, searched
 
+from raygen.errors import RunError
+from raygen.interchange.tables import curve_table
 from raygen.rank.out_of_fold import Predictions, describe
 from raygen.report.plots import draw_search, refusals, search_data
 from raygen.report.view import view_of
 
-PICTURES = ("confusion", "calibration", "residuals")
+PICTURES = ("confusion", "calibration", "roc", "precision-recall", "residuals")
 
 
 def predicted(values: np.ndarray) -> Predictions:
@@ -28,7 +30,7 @@ def told_of_classes(count: int, rows: int = 400) -> dict[str, Any]:
     y = rng.integers(0, count, rows)
     p = rng.dirichlet(np.ones(count), rows) + 0.8 * np.eye(count)[y]
     labels = [f"$\\frac$ class {place}" for place in range(count)]
-    return describe(predicted(p / p.sum(axis=1, keepdims=True)), y, labels)
+    return describe(predicted(p / p.sum(axis=1, keepdims=True)), y, labels, with_curves=True)
 
 
 def told_of_values(rows: int = 400) -> dict[str, Any]:
@@ -46,9 +48,9 @@ def board_with(held_out: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("held_out", "expected"),
     [
-        (told_of_classes(2), ["confusion", "calibration"]),
-        (told_of_classes(30), ["confusion", "calibration"]),
-        (told_of_classes(31), ["calibration"]),
+        (told_of_classes(2), ["confusion", "calibration", "roc", "precision-recall"]),
+        (told_of_classes(30), ["confusion", "calibration", "roc", "precision-recall"]),
+        (told_of_classes(31), ["calibration", "roc", "precision-recall"]),
         (told_of_classes(3, rows=1), ["confusion", "calibration"]),
         (told_of_values(), ["residuals"]),
         (told_of_values(rows=3), ["residuals"]),
@@ -88,3 +90,20 @@ def test_the_numbers_are_those_of_the_first() -> None:
     assert data["calibration"]["ece"] == held_out["calibration"]["ece"]
     assert data["calibration"]["trial_id"] == "00000"
     assert "refused" in data["residuals"]
+    assert data["roc"]["auc"] == held_out["macro"]["auc"]
+    assert data["precision-recall"]["classes"][2]["label"] == held_out["classes"][2]["label"]
+
+
+def test_curves_are_exported() -> None:
+    """A row for each point of each class, and of their mean."""
+    board, told = board_with(told_of_classes(3)), told_of_classes(3)["curves"]
+
+    rows = curve_table(board, "roc")
+    steps = curve_table(board, "precision-recall")
+
+    assert [row["class"] for row in rows].count("mean") == len(told["roc"])
+    last = {"class": told["classes"][2]["label"], "recall": 1.0}
+    assert steps[-1] == last | {"precision": told["classes"][2]["precision_recall"][-1][1]}
+    assert rows[0] == {"class": "mean", "false_positive_rate": 0.0, "true_positive_rate": 0.0}
+    with pytest.raises(RunError, match="there are no curves of held-out rows; they need"):
+        curve_table(board_with(told_of_values()), "roc")
