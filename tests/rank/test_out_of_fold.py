@@ -80,6 +80,8 @@ def test_classes_are_told_with_their_scores_and_mix_ups() -> None:
         "f1": pytest.approx(2 / 3, abs=1e-5),
         "support": 3,
         "predicted": 3,
+        "auc": pytest.approx(6 / 9, abs=1e-5),
+        "average_precision": pytest.approx(11 / 18, abs=1e-5),
     }
     assert dog["precision"] == pytest.approx(1 / 3, abs=1e-5)
     assert told["confusion"] == [[2, 1, 0], [1, 1, 0], [0, 1, 0]]
