@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -12,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raygen.config.load import dump_experiment
 from raygen.errors import Interrupted, RunError
 from raygen.plan import Plan, check_framework, check_parameters, plan_run
 from raygen.run_folder import begin_run, open_run, write_whole
@@ -110,14 +113,19 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
     with (
         told_if_full(paths.folder),
         open_run(plan, mirror.restore if mirror else lambda: None) as (journal, history),
-        _screen(plan) as screen,
-        mirror.copying(screen.say) if mirror else nullcontext(),
     ):
-        board = _run(plan, journal, history, screen, upto)
-        if upto in ("emit", "fit"):
-            output = emit(paths, board, Path(plan.experiment.output))
-        if upto == "emit":
-            draw(paths)
+        began = time.monotonic()
+        with _screen(plan) as screen, mirror.copying(screen.say) if mirror else nullcontext():
+            board = _run(plan, journal, history, screen, upto)
+            if upto in ("emit", "fit"):
+                output = emit(paths, board, Path(plan.experiment.output))
+            if upto == "emit":
+                draw(paths)
+        if plan.experiment.rank.nested and upto in ("rank", "emit"):
+            took = max(time.monotonic() - began, history.search_seconds)
+            with mirror.copying(_say) if mirror else nullcontext():
+                board["nested"] = _nested(plan, took)
+                write_leaderboard(paths, board)
     return Result(run_dir=paths.folder, output=output, leaderboard=board)
 
 
@@ -133,7 +141,7 @@ def _run(
 
     folder, resources = plan.paths.folder, plan.experiment.resources
     with Interruption() as interruption, ThreadPoolExecutor(1) as thread:
-        loading = [thread.submit(plan.blueprint.load_arrays)]  # while Ray starts
+        loading = [thread.submit(plan.load_arrays)]  # while Ray starts
         with (
             DiskGuard(folder, resources.disk_gb, interruption.ask),
             session(resources, interruption.listen) as room,
@@ -184,8 +192,38 @@ def _search_and_rank(run: Run, upto: str) -> dict[str, Any]:
         ranking=ranking.told,
     )
     if entries and not run.interruption:
-        write_whole(run.paths.leaderboard, json.dumps(board, indent=2, ensure_ascii=False).encode())
+        write_leaderboard(run.paths, board)
     return board
+
+
+def _nested(plan: Plan, took: float) -> dict[str, Any]:
+    """Search and rank once more for each fold, without its rows, on which the winner is scored.
+
+    Each is a run of its own, which goes on where it was interrupted.
+
+    Args:
+        plan: Of the whole run.
+        took: Its time, in seconds; what takes as many epochs with fewer rows takes less.
+    """
+    from raygen.rank.nested import nested_json
+    from raygen.report.texts import duration_text
+
+    rank, title = plan.experiment.rank, plan.experiment.name
+    about = duration_text(took * (rank.folds - 1))
+    _say(f"nested: all of it again without each of {rank.folds} folds; that takes about {about}")
+    boards = []
+    for fold in range(rank.folds):
+        outer = plan.outer(fold)
+        text = dump_experiment(plan.experiment)
+        if not (outer.paths.config.exists() and outer.paths.config.read_text("utf-8") == text):
+            outer.paths.leaderboard.unlink(missing_ok=True)  # of other budgets or terms
+        if not outer.paths.leaderboard.exists():
+            named = f"{title}, outer fold {fold + 1} of {rank.folds}"
+            _say(named)
+            with open_run(outer) as (journal, known), _screen(outer, named) as own:
+                _run(outer, journal, known, own, "emit")
+        boards.append(read_leaderboard(outer.paths))
+    return nested_json(boards, by_folds=plan.experiment.search.evaluate == "folds")
 
 
 def _fit(run: Run) -> dict[str, Any]:
@@ -229,6 +267,11 @@ def draw(paths: RunPaths) -> Path:
     board = read_leaderboard(paths)
     draw_run(History.read(paths.journal), board, paths.picture)
     return paths.picture
+
+
+def write_leaderboard(paths: RunPaths, board: dict[str, Any]) -> None:
+    """Write the leaderboard of a run as a whole."""
+    write_whole(paths.leaderboard, json.dumps(board, indent=2, ensure_ascii=False).encode())
 
 
 def read_leaderboard(paths: RunPaths) -> dict[str, Any]:
@@ -305,7 +348,8 @@ def _shared(plan: Plan, loading: list[Future[Any]], key: str, interruption: Inte
     from raygen.execute.reading import Reading, read_on_nodes, state_of
 
     arrays = loading.pop().result()  # popped, or the driver would keep a copy
-    if not (function := plan.blueprint.reads_by):
+    function = plan.blueprint.reads_by
+    if not function or plan.outer_fold is not None:
         return ray.put(arrays)
     share_arrays(arrays, key)
     text = plan.blueprint.data_text
@@ -314,12 +358,16 @@ def _shared(plan: Plan, loading: list[Future[Any]], key: str, interruption: Inte
     return reading
 
 
-def _screen(plan: Plan) -> Screen:
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _screen(plan: Plan, title: str = "") -> Screen:
     from raygen.report.screen import Screen
 
     experiment = plan.experiment
     return Screen(
-        title=experiment.name,
+        title=title or experiment.name,
         metric=plan.blueprint.metric,
         trials=expected_trials(experiment.search, plan.space),
         max_epochs=experiment.search.max_epochs

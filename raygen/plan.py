@@ -8,8 +8,9 @@ import importlib.util
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from raygen.config.load import load_experiment, override_experiment
 from raygen.config.origin import Origin
@@ -28,6 +29,9 @@ from raygen.source.files import config_of
 from raygen.source.program import read_programs
 from raygen.uris import is_uri
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -36,6 +40,23 @@ class Plan:
     experiment: Experiment
     blueprint: AnyBlueprint
     paths: RunPaths
+    outer_fold: int | None = None
+    """Of a nested cross-validation, the fold whose rows take the place of the test rows."""
+
+    def load_arrays(self) -> dict[str, np.ndarray]:
+        """The rows that the run trains on, and those that its winner is scored on."""
+        arrays = self.blueprint.load_arrays()
+        if self.outer_fold is None:
+            return arrays
+        blueprint: Any = self.blueprint  # of a data set, as the config was asked for
+        train, held_out = blueprint.split(arrays["y"], self.outer_fold)
+        x, y = arrays["x"], arrays["y"]
+        return {"x": x[train], "y": y[train], "x_test": x[held_out], "y_test": y[held_out]}
+
+    def outer(self, fold: int) -> Plan:
+        """The plan of a run that sees nothing of a fold, but scores its winner there."""
+        paths = RunPaths(self.paths.nested / str(fold))
+        return replace(self, paths=paths, outer_fold=fold)
 
     @property
     def space_sha(self) -> str:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from raygen.config.load import dump_experiment, load_experiment
-from raygen.errors import EnvironmentProblem, RunError, SourceError
+from raygen.errors import ConfigError, EnvironmentProblem, RunError, SourceError
 from raygen.plan import Plan, plan_run, same_but_budget
 
 DIGITS = """task:
@@ -127,3 +129,50 @@ def test_an_output_probe_leaves_nothing(planned: Planned, tmp_path: Path) -> Non
     (tmp_path / "model.py").write_text("# mine", encoding="utf-8")
     with pytest.raises(RunError, match="was not written by RayGen"):
         planned()
+
+
+def test_an_outer_fold_is_kept_from_its_run(planned: Planned) -> None:
+    """Its rows take the place of the test rows, and those are not looked at."""
+    plan = planned("rank.folds=4", "rank.nested=true")
+    whole, outer = plan.load_arrays(), plan.outer(2).load_arrays()
+
+    train, held_out = plan.blueprint.split(whole["y"], 2)
+
+    assert not set(train) & set(held_out)
+    assert len(train) + len(held_out) == len(whole["y"])
+    for name, rows in (("", train), ("_test", held_out)):
+        assert np.array_equal(outer[f"x{name}"], whole["x"][rows])
+        assert np.array_equal(outer[f"y{name}"], whole["y"][rows])
+    assert plan.outer(2).paths.folder == plan.paths.folder / "nested" / "2"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            "rank: {nested: true, split: ordered, by: day}",
+            "config.yaml:4: rank.nested: true given, and split ordered",
+        ),
+        (
+            "rank: {nested: true, split: grouped, by: day}",
+            "the rows of a part must be dealt anew, which a column or a function cannot do",
+        ),
+    ],
+)
+def test_rows_that_a_column_deals_are_not_nested(planned: Planned, more: str, told: str) -> None:
+    """What a column says of all rows it does not say of a part of them."""
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        planned(more=more)
+
+
+def test_a_program_of_the_users_own_is_not_nested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no rows."""
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text("def train(**values): return 1.0\n", encoding="utf-8")
+    text = "task: {name: Custom, objective: train.py:train, metric: score}\nrank: {nested: true}\n"
+    Path("config.yaml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigError, match="only a data set has rows that can be kept from"):
+        plan_run("config.yaml")

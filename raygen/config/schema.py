@@ -554,6 +554,9 @@ class Rank(Section):
     rope: Annotated[Number, Field(ge=0)] | None = None
     """Difference of two scores that makes none in practice. By default a hundredth of the best
     mean."""
+    nested: bool = False
+    """Whether search and ranking are done once more for each fold, on the rows of the others
+    alone, to tell what they come to on rows that no step of them has seen."""
 
     @model_validator(mode="after")
     def _has_a_column_to_split_by(self) -> Rank:
@@ -572,6 +575,10 @@ class Rank(Section):
             if getattr(self, key) != usual and self.split != "ordered":
                 given = f"{getattr(self, key)} given, and split {self.split}"
                 raise Conflict(key, given, "only rows in order have one", "write split: ordered")
+        if self.nested and self.split != "stratified":
+            must = "the rows of a part must be dealt anew, which a column or a function cannot do"
+            given = f"true given, and split {self.split}"
+            raise Conflict("nested", given, must, "write split: stratified")
         return self
 
     @property
@@ -759,6 +766,13 @@ class Experiment(Section):
             raise Conflict("name", f"{self.name[:40]!r} given", must)
         if not self.output.endswith(".py"):
             raise Conflict("output", f"{self.output!r} given", "it must end in .py")
+        return self
+
+    @model_validator(mode="after")
+    def _has_rows_to_nest(self) -> Experiment:
+        if self.rank.nested and self.task.dataset is None:
+            must = "only a data set has rows that can be kept from a search"
+            raise Conflict("rank.nested", f"true given, and a {self.task.name} task", must)
         return self
 
     @model_validator(mode="after")

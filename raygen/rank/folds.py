@@ -140,9 +140,11 @@ def _posterior(
     return {**parts, "mean": found.mean, "scale": found.scale, "freedom": found.freedom}
 
 
-def _interval(values: Sequence[float], metric: str, terms: Terms) -> tuple[float, float] | None:
-    """The interval of the mean, without what no mean can be."""
-    found = mean_interval(values, test_share=terms.test_share)
+def mean_within(
+    values: Sequence[float], metric: str, *, test_share: float
+) -> tuple[float, float] | None:
+    """The interval of the mean of a metric, without what no mean can be."""
+    found = mean_interval(values, test_share=test_share)
     if found is None or metric not in _BOUNDS:
         return found
     lowest, highest = _BOUNDS[metric]
@@ -162,6 +164,6 @@ def _entry(rank: int, scored: Scored, metric: str, terms: Terms, verdict: Verdic
         folds=tuple(values),
         num_parameters=trial.num_parameters,
         seconds=round(sum(result.seconds for result in scored.results), 3),
-        interval=_interval(values, metric, terms),
+        interval=mean_within(values, metric, test_share=terms.test_share),
         verdict=verdict,
     )

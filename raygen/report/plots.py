@@ -35,6 +35,7 @@ from raygen.report.held_out import (
     residuals_numbers,
 )
 from raygen.report.importance import check_importances, importance_figure, importances
+from raygen.report.nested import check_nested, nested_figure, nested_numbers
 from raygen.report.parallel import parallel_figure, parallel_numbers
 from raygen.report.pareto import check_pareto, pareto_figure, pareto_numbers
 from raygen.report.progress import progress_figure, progress_numbers
@@ -261,6 +262,12 @@ PLOTS: dict[str, Plot] = {
         precision_recall_figure,
         precision_recall_numbers,
         check_curves,
+    ),
+    "nested": Plot(
+        "what each outer fold's winner scores on the rows left out, and what it was chosen by",
+        nested_figure,
+        nested_numbers,
+        check_nested,
     ),
     "residuals": Plot(
         "how far off the first is, over what it predicts",

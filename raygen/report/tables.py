@@ -292,6 +292,7 @@ def _verdict_lines(board: Mapping[str, Any]) -> list[str]:
         members = " + ".join(f"{n} x {name}" for name, n in together["members"].items())
         told = f"together {score_text(together['mean'])}, chosen on the other folds"
         lines.append(f"{told}: the mean of {members}")
+    lines += _nested_lines(board)
     if fits["run"] < fits["full"]:
         lines.append(f"{fits['run']} of {fits['full']} trainings of folds, the race saved the rest")
     for entry in board["entries"]:
@@ -316,6 +317,19 @@ def _held_out_lines(entry: Mapping[str, Any]) -> list[str]:
         told = ", ".join(f"{name} {score_text(found[key]['f1'])}" for key, name in names.items())
         told += f", calibration error {score_text(found['calibration']['ece'])}"
     return [f"{entry['trial_id']} on {found['rows']} held-out rows: {told}"]
+
+
+def _nested_lines(board: Mapping[str, Any]) -> list[str]:
+    """What search and ranking come to on rows that they have not seen, and how they flatter."""
+    if not (found := board.get("nested")):
+        return []
+    low, high = map(score_text, found["interval"])
+    told = f"{score_text(found['mean'])} ± {score_text(found['std'])}, {low}..{high}"
+    lines = [f"nested: {board['metric']} {told} over {len(found['folds'])} outer folds"]
+    for key, whose in (("optimism", "the best of a search"), ("ranked_optimism", "a ranked mean")):
+        low, high = map(score_text, found[key]["interval"])
+        lines.append(f"{whose} flatters by {score_text(found[key]['mean'])}, {low}..{high}")
+    return lines
 
 
 def _test_lines(board: Mapping[str, Any]) -> list[str]:

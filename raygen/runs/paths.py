@@ -149,6 +149,11 @@ class RunPaths:
         return self.folder / ".tune"
 
     @property
+    def nested(self) -> Path:
+        """A run for each outer fold of a nested cross-validation."""
+        return self.folder / "nested"
+
+    @property
     def copying(self) -> Path:
         """The checkpoint that is on its way to the storage, as it was when that began."""
         return self.folder / ".copying"

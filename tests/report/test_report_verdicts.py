@@ -100,3 +100,23 @@ def test_bars_join_the_longest_runs_only() -> None:
 
     assert _groups([1.0, 2.0, 3.0, 6.0], 2.0) == [(1.0, 3.0)]
     assert _groups([1.0, 2.0, 3.0, 4.0], 2.0) == [(1.0, 3.0), (2.0, 4.0)]
+
+
+def test_outer_folds_have_a_picture_and_lines(tmp_path: Path) -> None:
+    """Three scores of each; without them the picture is refused."""
+    history, space = searched(3, noise), made_space()
+    folds = [
+        {"trial_id": "00001", "validation": 0.95, "ranked": 0.93, "score": 0.90 + 0.01 * place}
+        for place in range(5)
+    ]
+    flattery = {"mean": 0.03, "interval": [0.01, 0.05]}
+    nested = {"folds": folds, "mean": 0.92, "std": 0.016, "interval": [0.88, 0.96]}
+    nested |= {"optimism": flattery, "ranked_optimism": flattery}
+    board = ranked(3) | {"nested": nested}
+
+    draw_search(history, space, tmp_path, names=["nested"], board=board)
+
+    with Image.open(tmp_path / "plots" / "nested.png") as picture:
+        assert picture.size[0] > 1000
+    assert search_data(history, space, board=board)["nested"]["folds"] == folds
+    assert "no outer folds" in refusals(view_of(history, space, board=ranked(3)))["nested"]
