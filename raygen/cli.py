@@ -338,6 +338,7 @@ def _print_leaderboard(board: dict[str, Any]) -> None:
 def _print_outcome(result: Result) -> None:
     """The score with its uncertainty, the file, the command to run it."""
     from raygen.report.texts import has_repeats
+    from raygen.runs.paths import RunPaths
 
     board = result.leaderboard
     best = board["entries"][0]
@@ -351,6 +352,9 @@ def _print_outcome(result: Result) -> None:
         return
     typer.echo(f"written: {result.output} (picture: {result.run_dir / 'report.png'})")
     typer.echo(f"run it: python {result.output}")
+    ensemble = RunPaths(result.run_dir).ensemble
+    if ensemble.exists() and len(board["ensemble"]["members"]) > 1:
+        typer.echo(f"those that are better together: python {ensemble}")
 
 
 def _told(plan: Plan) -> str:

@@ -120,6 +120,7 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
             if upto in ("emit", "fit"):
                 output = emit(paths, board, Path(plan.experiment.output))
             if upto == "emit":
+                emit_ensemble(plan, board)
                 draw(paths)
         if plan.experiment.rank.nested and upto in ("rank", "emit"):
             took = max(time.monotonic() - began, history.search_seconds)
@@ -258,6 +259,22 @@ def emit(paths: RunPaths, board: dict[str, Any], output: Path) -> Path:
     write_whole(paths.best / "model.py", text)
     write_whole(output, text)
     return output
+
+
+def emit_ensemble(plan: Plan, board: dict[str, Any]) -> None:
+    """Write the program of those that predict best together, if they are networks of ours."""
+    from raygen.source.ensemble import ensemble_program
+    from raygen.source.render import Blueprint
+
+    paths, together = plan.paths, board.get("ensemble")
+    paths.ensemble.unlink(missing_ok=True)  # of another ranking
+    if together and isinstance(plan.blueprint, Blueprint):
+        members = [
+            (trial_id, paths.trial(trial_id).model.read_text(encoding="utf-8"), count)
+            for trial_id, count in together["members"].items()
+        ]
+        text = ensemble_program(members, name=plan.experiment.name)
+        write_whole(paths.ensemble, text.encode())
 
 
 def draw(paths: RunPaths) -> Path:

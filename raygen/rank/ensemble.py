@@ -1,4 +1,4 @@
-"""How good would the ranked candidates be together? A number; nothing of it is written out."""
+"""How good would the ranked candidates be together?"""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ def ensemble_of(
         metric: A key of ``METRICS``; of another there is no ensemble.
 
     Returns:
-        ``folds``, their ``mean``, and how often each of the ``members`` is counted; None of fewer
-        than two candidates, or where all have more numbers than are worth it.
+        ``folds``, their ``mean``, and how often each of the ``members`` is counted; ``as_written``,
+        the ``folds`` and ``mean`` of these very members, which the program of the ensemble repeats
+        and which flatter it a little. None of fewer than two candidates, or where all have more
+        numbers than are worth it.
     """
     if len(found) < 2 or metric not in METRICS:
         return None
@@ -49,14 +51,19 @@ def ensemble_of(
     def score(truth: NDArray[Any], guess: NDArray[np.float64]) -> float:
         return sign * float(function(truth, guess))
 
-    scores = []
-    for fold in np.unique(first.fold):
-        held = first.fold == fold
-        chosen = select(all_values[:, ~held], targets[~held], score)
-        together = all_values[chosen][:, held].mean(axis=0)
-        scores.append(sign * score(targets[held], together))
-    members = Counter(names[place] for place in select(all_values, targets, score))
-    return {"mean": float(np.mean(scores)), "folds": scores, "members": dict(members)}
+    def on(held: NDArray[np.bool_], chosen: list[int]) -> float:
+        return sign * score(targets[held], all_values[chosen][:, held].mean(axis=0))
+
+    folds = [first.fold == fold for fold in np.unique(first.fold)]
+    scores = [on(held, select(all_values[:, ~held], targets[~held], score)) for held in folds]
+    members = select(all_values, targets, score)
+    written = [on(held, members) for held in folds]
+    return {
+        "mean": float(np.mean(scores)),
+        "folds": scores,
+        "members": dict(Counter(names[place] for place in members)),
+        "as_written": {"mean": float(np.mean(written)), "folds": written},
+    }
 
 
 def select(values: NDArray[np.float64], y: NDArray[Any], score: Score) -> list[int]:

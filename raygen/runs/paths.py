@@ -149,6 +149,11 @@ class RunPaths:
         return self.folder / ".tune"
 
     @property
+    def ensemble(self) -> Path:
+        """The program of those that predict best together."""
+        return self.best / "ensemble.py"
+
+    @property
     def nested(self) -> Path:
         """A run for each outer fold of a nested cross-validation."""
         return self.folder / "nested"

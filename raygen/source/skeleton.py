@@ -38,12 +38,17 @@ def fill(
     environment, body = _around_imports(text, tree)
     if environment:
         imports = imports.replace("\n\n", f"\n\n{environment}\n\n", 1)
-    body = _REGION.sub(lambda found: _indented(regions[found[2]], found[1]), body)
+    body = fill_regions(body, regions)
     docstring = ast.get_docstring(tree, clean=False)
     assert docstring is not None
     usage = docstring.split("\n", 1)[1]
     head = f'"""{title}\n{usage}"""\n\nfrom __future__ import annotations\n\n{imports}\n'
     return re.sub(r"\n{4,}", "\n\n\n", head + body)
+
+
+def fill_regions(text: str, regions: Mapping[str, str]) -> str:
+    """A text with the lines of its regions replaced, by their names."""
+    return _REGION.sub(lambda found: _indented(regions[found[2]], found[1]), text)
 
 
 def functions(

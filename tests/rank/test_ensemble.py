@@ -73,3 +73,20 @@ def test_alone_there_is_no_ensemble() -> None:
 
     assert ensemble_of({"0": found["0"]}, y, "rmse") is None
     assert ensemble_of(found, y, "rouge") is None
+
+
+def test_the_members_that_are_written_have_scores_of_their_own() -> None:
+    """Chosen on all rows, they flatter: the honest mean is that of members chosen elsewhere."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    found = {str(k): predicted(rng.dirichlet([1, 1], 60)) for k in range(40)}
+
+    told = ensemble_of(found, y, "accuracy")
+
+    assert told is not None
+    counts = np.array([told["members"].get(name, 0) for name in found])
+    values = np.stack([each.values for each in found.values()])
+    together = np.average(values, axis=0, weights=counts).argmax(axis=1)
+    folds = [float(np.mean((together == y)[np.arange(60) % 3 == fold])) for fold in range(3)]
+    assert told["as_written"]["folds"] == pytest.approx(folds)
+    assert told["as_written"]["mean"] > told["mean"] + 0.05
