@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import gc
 import importlib
 import math
@@ -30,12 +29,12 @@ from raygen.execute.gpu_memory import await_memory, limit_memory
 from raygen.execute.held_out import HeldOut
 from raygen.execute.job import Job, Message
 from raygen.execute.pins import keep, pin, read_messages, write_messages
+from raygen.execute.turn import Turn
 from raygen.runs.paths import TrialPaths
 from raygen.runs.records import State
 
 _SHARE_FOR_CHECKPOINTS = 0.05
 _PR_SET_PDEATHSIG = 1
-_PREDECESSOR_S = 30.0
 _OUT_OF_MEMORY = ("outofmemory", "out of memory", "can't allocate memory", "resourceexhausted")
 
 
@@ -108,6 +107,7 @@ def _train(job: Job, reporter: Reporter) -> None:
     if hasattr(model, "preprocess"):  # what a fine-tuning reads are token numbers already
         inputs = model.to_inputs(model.preprocess(inputs, statistics))
     scores = model.evaluate(network, inputs, arrays["y_test"], statistics)
+    reporter.turn.keep()
     model.save(network, model.build_optimizer(network), model.EPOCHS, statistics, job.weights)
     reporter.send(
         Message(
@@ -124,6 +124,7 @@ class Reporter:
 
     def __init__(self, job: Job, connection: Connection) -> None:
         self.job, self.connection = job, connection
+        self.turn = Turn(job)
         self.started, self.seconds_before = time.monotonic(), 0.0
         self.saved_at, self.save_seconds = self.started, 0.0
         self.held_out: HeldOut | None = None
@@ -132,7 +133,7 @@ class Reporter:
 
     def earlier(self) -> list[Message]:
         """What was told up to the checkpoint, which is put in order first."""
-        _await_predecessor(self.job)
+        self.turn.take()
         return read_messages(_mended(Path(self.job.checkpoint)))
 
     @property
@@ -147,6 +148,7 @@ class Reporter:
             NotFiniteError: The metrics hold a number that is not finite.
             ValueError: A checkpoint must be saved, and the program has none.
         """
+        self.turn.keep()
         epoch = int(metrics["epoch"])
         if not all(math.isfinite(v) for v in metrics.values() if isinstance(v, (int, float))):
             broken = [
@@ -216,6 +218,7 @@ class Reporter:
         draft.mkdir()
         save(str(draft))
         write_messages(draft, [*self.sent, message])
+        self.turn.keep()  # saving may have taken long
         old = folder.with_name(f"{folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
@@ -269,28 +272,6 @@ def _state_after(error: Exception, job: Job) -> State:
     if _is_out_of_memory(error):
         return State.OUT_OF_MEMORY
     return State.DISK_FULL if is_full(error, Path(job.checkpoint).parent) else State.ERROR
-
-
-def _await_predecessor(job: Job) -> None:
-    """Wait until no earlier process of the same job is left, which might still save.
-
-    When a worker dies, its job is given to another at once, and on a busy machine the child of the
-    first lives a moment longer. Each holds a lock on a byte of the log, by its fold, which ends
-    with it. Whoever waits in vain goes on: the other may be on a node that is cut off.
-    """
-    log = os.open(job.log, os.O_RDWR)  # stays open, and so locked, until this process ends
-    place = 0 if job.fold is None else job.fold + 1
-    until = time.monotonic() + _PREDECESSOR_S
-    while time.monotonic() < until:
-        try:
-            fcntl.lockf(log, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-        except (BlockingIOError, PermissionError):
-            time.sleep(0.02)
-        except OSError:  # a file system without locks
-            return
-        else:
-            return
-    print(f"an earlier process is still at it after {_PREDECESSOR_S:g} s", flush=True)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

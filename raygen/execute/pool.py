@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -21,6 +22,8 @@ from raygen.runs.records import State
 Key = TypeVar("Key")
 _PATIENCE_S = 0.5
 """How often an interruption is looked for."""
+_COMES_S = 30.0
+"""Time in which a worker should have come, before another one that is idle takes its job."""
 
 
 class PoolWorker:
@@ -49,8 +52,8 @@ class Pool:
         self._losses = Losses()
         self._waiting = Waiting(run.experiment.resources, run.say, lambda: run.places.shunned)
         self._idle: list[Any] = []
-        self._arrivals: list[Any] = []
-        """Promises of workers to say that they are there, while none has said so."""
+        self._arrivals: dict[Any, tuple[Any, float]] = {}
+        """Of workers that are not there yet: the promise to say so, and since when."""
         self._busy: dict[Any, tuple[Any, tuple[Any, Job, int]]] = {}
 
     def __enter__(self) -> Pool:
@@ -71,12 +74,14 @@ class Pool:
 
         waiting = deque((key, job, 0) for key, job in jobs)
         while (waiting or self._busy) and not self._run.interruption:
+            waiting.extendleft(self._taken_back())
             while waiting and (worker := self._free_worker()) is not None:
                 key, job, deaths = waiting.popleft()
                 said = worker.run.options(num_returns="streaming").remote(job)
                 self._busy[said] = worker, (key, job, deaths)
             ready, _ = ray.wait(list(self._busy), timeout=_PATIENCE_S)
-            self._waiting.note(waits=not self._has_begun())
+            self._welcome()
+            self._waiting.note(waits=len(self._arrivals) == len(self._busy) + len(self._idle))
             for said in ready:
                 worker, (key, job, deaths) = self._busy[said]
                 try:
@@ -102,14 +107,35 @@ class Pool:
             return self._idle.pop()
         return self._start() if len(self._busy) < self._run.room else None
 
-    def _has_begun(self) -> bool:
-        """Whether one of the workers is there; asked until it is so."""
+    def _welcome(self) -> None:
+        """Take notice of workers that have come, or never will."""
         import ray
 
-        if self._arrivals:
-            ready, _ = ray.wait(self._arrivals, timeout=0)
-            self._arrivals = [] if ready else self._arrivals
-        return not self._arrivals
+        promises = {promise: worker for worker, (promise, _) in self._arrivals.items()}
+        if not promises:
+            return
+        ready, _ = ray.wait(list(promises), num_returns=len(promises), timeout=0)
+        for promise in ready:
+            del self._arrivals[promises[promise]]
+
+    def _taken_back(self) -> Iterator[tuple[Any, Job, int]]:
+        """Orders of workers that do not come, for those that are idle.
+
+        What they wait for may be the very room of the idle ones: when a node is lost while a
+        worker is being started there, Ray starts it elsewhere, as soon as there is room.
+        """
+        import ray
+
+        late = [
+            said
+            for said, (worker, _) in self._busy.items()
+            if worker in self._arrivals and time.monotonic() - self._arrivals[worker][1] > _COMES_S
+        ]
+        for said in late[: len(self._idle)]:
+            worker, order = self._busy.pop(said)
+            del self._arrivals[worker]
+            ray.kill(worker)
+            yield order
 
     def _start(self) -> Any:
         import ray
@@ -122,8 +148,7 @@ class Pool:
             label_selector=elsewhere(self._run.places.shunned) or None,
         )
         worker = actor.remote(self._run.arrays, self._run.worker)
-        if not self._idle and not self._busy:
-            self._arrivals.append(worker.arrive.remote())
+        self._arrivals[worker] = worker.arrive.remote(), time.monotonic()
         return worker
 
 

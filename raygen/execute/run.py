@@ -122,6 +122,7 @@ class Run:
         With the search's own fold goes all that was kept for other trials.
         """
         paths = self.paths.trial(trial_id)
+        paths.turn(fold).unlink(missing_ok=True)  # first: whoever still trains saves no more
         newest = paths.checkpoint(fold)
         kept = [newest, *newest.parent.glob(f"{newest.name}.*")]
         for folder in kept if fold != 0 else paths.leftovers:

@@ -16,7 +16,16 @@ from pathlib import Path
 
 from raygen.errors import RaygenError, RunError
 
-SCRATCH = ("checkpoint-*", "milestone-*", "move-*", "launch", ".tune", ".copying", ".lock")
+SCRATCH = (
+    "checkpoint-*",
+    "milestone-*",
+    "move-*",
+    "turn-*",
+    "launch",
+    ".tune",
+    ".copying",
+    ".lock",
+)
 """Files and folders of a run that are of use on the cluster only."""
 _MOST_BYTES = 100 * 2**20
 _OPENS, _CLOSES = "packed:", "sha256:"

@@ -26,6 +26,10 @@ class TrialPaths:
         """The newest checkpoint of a fold (None: of the fit on all training rows)."""
         return self.folder / f"checkpoint-{'all' if fold is None else fold}"
 
+    def turn(self, fold: int | None) -> Path:
+        """Which process trains a fold (None: all training rows)."""
+        return self.folder / f"turn-{'all' if fold is None else fold}"
+
     def out_of_fold(self, fold: int) -> Path:
         """What it predicted of a fold's held-out rows after its last epoch."""
         return self.folder / "out-of-fold" / f"{fold}.npz"

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,15 +31,20 @@ model:
     learning_rate: {{float: [0.01, 0.5], log: true}}
 search: {{algorithm: random, trials: {TRIALS}, max_epochs: {EPOCHS}, retries: 3}}
 """
-DRIVER = """
+DRIVER = '''
 from climbing_program import climbing
 from raygen import cli
 from raygen.source.render import Blueprint
 
-Blueprint.render = climbing("time.sleep(0.5)")
+BODY = """
+if os.environ.get("RANK", "0") != "0":
+    save = lambda folder: None  # one process of a group saves
+time.sleep(2.0 if "RANK" in os.environ else 0.5)  # groups take long to start
+"""
+Blueprint.render = climbing(BODY)
 Blueprint.preload = lambda _: ("numpy",)
 cli.main()
-"""
+'''
 TESTS = Path(__file__).parents[1]
 
 
@@ -54,12 +59,16 @@ def cluster() -> Iterator[SmallCluster]:
 
 
 def start(
-    place: Path, scheduler: str, address: str | None, trials: int = TRIALS
+    place: Path,
+    scheduler: str,
+    address: str | None,
+    trials: int = TRIALS,
+    more: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
     """Begin a search, or go on with it."""
     (place / "config.yaml").write_text(CONFIG, encoding="utf-8")
     command = [sys.executable, "-c", DRIVER, "search", "--config", "config.yaml"]
-    told = (f"search.scheduler={scheduler}", f"search.trials={trials}")
+    told = (f"search.scheduler={scheduler}", f"search.trials={trials}", *more)
     environment = os.environ | ENVIRONMENT
     environment["PYTHONPATH"] = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     if address is not None:
