@@ -9,9 +9,10 @@ from pathlib import Path
 
 from raygen.execute.group_launch import Ended, Joined, Launch, Lost, Told
 from raygen.execute.job import Job, Message
+from raygen.execute.newcomers import Newcomers
 from raygen.execute.run import Worker
 from raygen.execute.runner import JobRunner, Runner
-from raygen.execute.shared_folder import check_here
+from raygen.execute.shared_folder import UNSEEN, check_here
 from raygen.runs.records import State
 from raygen.source.candidate import Source
 
@@ -19,6 +20,8 @@ _START_S = 600.0
 """Time in which a group must have come up; the nodes may still be pulling themselves together."""
 _GRACE_S = 1.0
 """Time in which the death of one process explains the error of another."""
+_MOST_STRAYED = 10
+"""Starts that are forgiven on nodes which do not see the folder of the run."""
 _TRAIN = {
     "RAY_TRAIN_V2_ENABLED": "1",
     # how soon the end or the death of a process is seen; the default of 2 s costs 4 s a job
@@ -52,24 +55,25 @@ class GroupRunner(JobRunner):
 
     The processes are no part of the resources of whoever holds this: Ray Train reserves them
     itself, all of a group or none. Two groups can therefore not wait for each other, and no more
-    of them are begun at a time than there is room for; see ``raygen.execute.session``.
+    of them are begun at a time than there is room for; see ``raygen.search.placing``.
     """
 
     def __init__(self, worker: Worker) -> None:
         assert worker.group is not None, "else a Runner would do"
         for name, value in _TRAIN.items():
             os.environ.setdefault(name, value)
-        self._group, self._data_key = worker.group, worker.data_key
+        self._group, self._data_key, self._folder = worker.group, worker.data_key, worker.folder
+        self._newcomers = Newcomers(Path(worker.folder), say=lambda line: None)
         self._launch: Launch | None = None
         self._job: Job | None = None
-        self._deaths = self._told = 0
+        self._deaths = self._strayed = self._told = 0
         self._holds = False
 
     def start(self, job: Job) -> None:
         """Begin a job; an earlier one is ended first."""
         self.stop()
-        self._job, self._deaths, self._told = job, 0, 0
-        self._launch = Launch(self._group, job, self._data_key)
+        self._job, self._deaths, self._strayed, self._told = job, 0, 0, 0
+        self._launch = self._launched(job)
 
     def next(self) -> Message:
         """Wait for what rank 0 says, and begin anew if a process is lost."""
@@ -111,7 +115,8 @@ class GroupRunner(JobRunner):
                         return message
                     self._consent(self._launch)  # trained again since the last checkpoint
                 case Ended(error):
-                    self._deaths += 1
+                    self._strayed += UNSEEN in error  # on a node that has just joined
+                    self._deaths += UNSEEN not in error or self._strayed > _MOST_STRAYED
                     if self._deaths > self._group.retries:
                         return _lost(error, self._deaths)
                     self._begin_again(self._job)
@@ -124,7 +129,13 @@ class GroupRunner(JobRunner):
         """Start the group anew; it goes on from the last checkpoint."""
         assert self._launch is not None, "_next() has checked"
         self._launch.close()
-        self._job, self._launch = job, Launch(self._group, job, self._data_key)
+        self._job, self._launch = job, self._launched(job)
+
+    def _launched(self, job: Job) -> Launch:
+        """A group on nodes that see the folder of the run; the driver names those that do not."""
+        if self._folder:
+            self._newcomers.settle()
+        return Launch(self._group, job, self._data_key, self._newcomers.shunned)
 
     def _can_halve(self) -> bool:
         """Whether the program has micro-batches that can be smaller; its batches stay as they are.

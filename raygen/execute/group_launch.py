@@ -8,6 +8,7 @@ import shutil
 import socket
 import threading
 import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError
@@ -17,8 +18,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
 from raygen.execute.job import Job, Message
+from raygen.execute.newcomers import elsewhere
 from raygen.execute.run import Group
 from raygen.execute.runner import ENVIRONMENT
+from raygen.runs.paths import TrialPaths
 
 _FINISH_S = 3.0
 """Time for processes that have said their last word to end by themselves."""
@@ -60,7 +63,9 @@ class Launch:
     the end of the other it ends itself, so that none outlives this.
     """
 
-    def __init__(self, group: Group, job: Job, data_key: str) -> None:
+    def __init__(
+        self, group: Group, job: Job, data_key: str, shunned: Collection[str] = ()
+    ) -> None:
         import ray  # in a worker, which has it
 
         self._events: SimpleQueue[Event] = SimpleQueue()
@@ -72,6 +77,8 @@ class Launch:
         self._closed = False
         self.has_lost = False
         """Whether a process is gone; the others may then say anything."""
+        self._waits = TrialPaths(Path(job.checkpoint).parent).waits(job.fold)
+        self._waits.touch()
         self._folder = Path(job.checkpoint).with_name(f"group-{uuid.uuid4().hex[:8]}")
         loop = {
             "job": job,
@@ -80,7 +87,7 @@ class Launch:
             "data_key": data_key,
             "group": group,
         }
-        self._train = threading.Thread(target=self._fit, args=(group, loop), daemon=True)
+        self._train = threading.Thread(target=self._fit, args=(group, loop, shunned), daemon=True)
         self._train.start()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -122,6 +129,7 @@ class Launch:
             socket.create_connection(self._listener.address, timeout=1).close()
         self._listener.close()
         self._train.join(_CLOSE_S)
+        self._waits.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._train.is_alive():
             raise RuntimeError("Ray Train does not end a group whose processes are gone")
@@ -143,6 +151,7 @@ class Launch:
 
     def _hear(self, wire: Connection[Any, Any], rank: int) -> None:
         """Pass on what a process says, until it has said its last word or is gone."""
+        self._waits.unlink(missing_ok=True)
         if rank == 0:
             self._speaker, self.has_lost = wire, False
         self._events.put(Joined())
@@ -157,10 +166,10 @@ class Launch:
             self.has_lost = True
             self._events.put(Lost())
 
-    def _fit(self, group: Group, loop: dict[str, Any]) -> None:
+    def _fit(self, group: Group, loop: dict[str, Any], shunned: Collection[str]) -> None:
         """Have Ray Train run the group; failures are ours to count."""
         try:
-            _trainer(group, loop, self._folder).fit()
+            _trainer(group, loop, self._folder, shunned).fit()
         except BaseException as error:  # a thread has nobody else to tell it to
             plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
             lines = [line.strip() for line in plain.splitlines() if line.strip()]
@@ -169,7 +178,7 @@ class Launch:
             self._events.put(Ended("it ended without a word"))
 
 
-def _trainer(group: Group, loop: dict[str, Any], folder: Path) -> Any:
+def _trainer(group: Group, loop: dict[str, Any], folder: Path, shunned: Collection[str]) -> Any:
     from ray.train import RunConfig, ScalingConfig  # with the framework: four seconds
 
     from raygen.execute.group_worker import train_share
@@ -184,6 +193,7 @@ def _trainer(group: Group, loop: dict[str, Any], folder: Path) -> Any:
             num_workers=most if fewest == most else (fewest, most),
             use_gpu=group.gpus > 0,
             resources_per_worker={"CPU": group.cpus, "GPU": group.gpus},
+            **({"label_selector": elsewhere(shunned)} if shunned else {}),
         ),
         "run_config": RunConfig(
             name="train",

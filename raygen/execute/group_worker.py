@@ -18,6 +18,7 @@ from raygen.execute.job import Job, Message
 from raygen.execute.pins import read_messages
 from raygen.execute.reading import Reading
 from raygen.execute.run import Group
+from raygen.execute.shared_folder import check_here
 
 _KILL_S = 5.0
 """Time for Ray to kill a process that has asked for it."""
@@ -33,6 +34,7 @@ def train_share(loop: dict[str, Any]) -> None:
     """
     import ray.train
 
+    check_here(str(Path(loop["job"].checkpoint).parent))
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
     leash, wire = (_connected(loop, purpose) for purpose in ("leash", rank))

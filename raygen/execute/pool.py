@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from raygen.execute.arrays import share_arrays
@@ -17,6 +18,7 @@ from raygen.execute.losses import Losses
 from raygen.execute.newcomers import elsewhere
 from raygen.execute.run import Run, Worker
 from raygen.execute.waiting import Waiting
+from raygen.runs.paths import TrialPaths
 from raygen.runs.records import State
 
 Key = TypeVar("Key")
@@ -81,7 +83,7 @@ class Pool:
                 self._busy[said] = worker, (key, job, deaths)
             ready, _ = ray.wait(list(self._busy), timeout=_PATIENCE_S)
             self._welcome()
-            self._waiting.note(waits=len(self._arrivals) == len(self._busy) + len(self._idle))
+            self._waiting.note(waits=self._all_wait())
             for said in ready:
                 worker, (key, job, deaths) = self._busy[said]
                 try:
@@ -106,6 +108,14 @@ class Pool:
         if self._idle:
             return self._idle.pop()
         return self._start() if len(self._busy) < self._run.room else None
+
+    def _all_wait(self) -> bool:
+        """Whether no worker is there, or none whose group has room."""
+        if len(self._arrivals) == len(self._busy) + len(self._idle):
+            return True
+        grouped = self._run.experiment.resources.grouped
+        jobs = [job for _, (_, job, _) in self._busy.values()]
+        return grouped and all(TrialPaths(Path(job.checkpoint).parent).is_waiting for job in jobs)
 
     def _welcome(self) -> None:
         """Take notice of workers that have come, or never will."""

@@ -123,6 +123,7 @@ class Run:
         """
         paths = self.paths.trial(trial_id)
         paths.turn(fold).unlink(missing_ok=True)  # first: whoever still trains saves no more
+        paths.waits(fold).unlink(missing_ok=True)
         newest = paths.checkpoint(fold)
         kept = [newest, *newest.parent.glob(f"{newest.name}.*")]
         for folder in kept if fold != 0 else paths.leftovers:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from raygen.config.schema import Resources
+from raygen.execute.room import Places
 
 _PATIENCE_S = 15.0
 
@@ -53,9 +54,10 @@ def waiting_text(
         total: What each node has.
         free: What nobody uses of it.
     """
-    kind = "worker of a trial" if resources.grouped else "trial"
+    if resources.grouped:
+        return _group_text(resources, Places(tuple(total)), Places(tuple(free)))
     wanted = {"CPU": float(resources.cpus), "GPU": float(resources.gpus)}
-    needs = f"waiting: a {kind} needs {_told(wanted)}"
+    needs = f"waiting: a trial needs {_told(wanted)}"
     if not total:
         return f"{needs}; the cluster has no node left; see `ray status`"
     if not any(_holds(node, wanted) for node in total):
@@ -71,6 +73,24 @@ def waiting_text(
             "it begins when they end or a node joins"
         )
     return f"{needs}; a node has that free, and is starting a worker; see `ray status`"
+
+
+def _group_text(resources: Resources, total: Places, free: Places) -> str:
+    """The same of a trial that several processes train, on one node or several."""
+    workers, (cpus, gpus) = resources.workers[0], (resources.cpus, resources.gpus)
+    needs = f"waiting: a trial needs {workers} workers, each of {cpus} CPUs and {gpus:g} GPUs"
+    there, now = total.count(cpus, gpus), free.count(cpus, gpus)
+    if there < workers:
+        return (
+            f"{needs}; the nodes have room for {there} of them; "
+            f"it begins when nodes with room for {workers - there} more join"
+        )
+    if now < workers:
+        return (
+            f"{needs}; the nodes have room for {there}, and others leave room for {now}; "
+            "it begins when they end or a node joins"
+        )
+    return f"{needs}; there is room for {now}, and they are being started; see `ray status`"
 
 
 def _holds(node: Mapping[str, float], wanted: Mapping[str, float]) -> bool:

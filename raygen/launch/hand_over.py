@@ -21,6 +21,7 @@ SCRATCH = (
     "milestone-*",
     "move-*",
     "turn-*",
+    "waits-*",
     "launch",
     ".tune",
     ".copying",

@@ -30,6 +30,15 @@ class TrialPaths:
         """Which process trains a fold (None: all training rows)."""
         return self.folder / f"turn-{'all' if fold is None else fold}"
 
+    def waits(self, fold: int | None) -> Path:
+        """There while the processes that train a fold together have no room."""
+        return self.folder / f"waits-{'all' if fold is None else fold}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a group of it has no room."""
+        return bool(self._all("waits-*"))
+
     def out_of_fold(self, fold: int) -> Path:
         """What it predicted of a fold's held-out rows after its last epoch."""
         return self.folder / "out-of-fold" / f"{fold}.npz"

@@ -15,10 +15,11 @@ from raygen.search.controller import mend_controller
 
 
 def place_workers(scheduler: TrialScheduler, run: Run) -> TrialScheduler:
-    """Have Ray Tune keep off nodes that must not be used.
+    """Have Ray Tune keep off nodes that must not be used, and begin no groups without room.
 
     What a trial reserves is settled when Tune begins, and which nodes are shunned is not. So each
-    reservation is told of them when it is made.
+    reservation is told of them when it is made. The trials of groups reserve next to nothing, so
+    as many workers are let be as there is room for groups, however that changes.
 
     Args:
         scheduler: Is changed and returned.
@@ -27,7 +28,7 @@ def place_workers(scheduler: TrialScheduler, run: Run) -> TrialScheduler:
 
     def mend(controller: Any) -> None:
         manager = controller._actor_manager._resource_manager
-        request = manager.request_resources
+        request, is_ready = manager.request_resources, manager.has_resources_ready
 
         def requested(resource_request: Any) -> None:
             shunned = run.places.shunned
@@ -39,7 +40,12 @@ def place_workers(scheduler: TrialScheduler, run: Run) -> TrialScheduler:
             finally:
                 vars(resource_request).pop("to_placement_group", None)
 
+        def has_room(resource_request: Any) -> bool:
+            return len(manager._acquired_pgs) < run.room and bool(is_ready(resource_request))
+
         manager.request_resources = requested
+        if run.experiment.resources.grouped:
+            manager.has_resources_ready = has_room
 
     return mend_controller(scheduler, mend)
 

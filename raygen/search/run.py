@@ -75,7 +75,7 @@ def _tune(run: Run) -> tuple[str, str]:
     )
     algorithm, why = _algorithm(run)
     waiting = Waiting(run.experiment.resources, run.say, lambda: run.places.shunned)
-    standing, measures = _Standing(waiting), Measures(run)
+    standing, measures = _Standing(run, waiting), Measures(run)
     candidates = Candidates(
         load_strategy(algorithm, _terms(run)),
         refusal=measures.refusal,
@@ -253,9 +253,9 @@ class _Standing(TrialProgressCallback):  # type: ignore[misc]  # Ray has no type
     and its last result even where it prints nothing.
     """
 
-    def __init__(self, waiting: Waiting) -> None:
+    def __init__(self, run: Run, waiting: Waiting) -> None:
         self._trials: list[Any] = []
-        self._waiting = waiting
+        self._run, self._waiting = run, waiting
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Leave nothing of it in what Ray Tune pickles for a restore."""
@@ -264,8 +264,14 @@ class _Standing(TrialProgressCallback):  # type: ignore[misc]  # Ray has no type
     def on_step_begin(self, iteration: int, trials: list[Any], **_: Any) -> None:
         """Take Tune's own list; it is always up to date."""
         self._trials = trials
-        states = {trial.status for trial in trials}
-        self._waiting.note(waits="PENDING" in states and "RUNNING" not in states)
+        running = [trial for trial in trials if trial.status == "RUNNING"]
+        if not running:
+            self._waiting.note(waits=any(trial.status == "PENDING" for trial in trials))
+        elif self._run.experiment.resources.grouped:  # whose processes may still have no room
+            paths = [self._run.paths.trial(trial.config["trial_id"]) for trial in running]
+            self._waiting.note(waits=all(each.is_waiting for each in paths))
+        else:
+            self._waiting.note(waits=False)
 
     def alive(self) -> bool:
         """Whether a trial could still go on."""

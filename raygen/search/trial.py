@@ -163,9 +163,9 @@ def mean_of(folds: Sequence[Message], *, total: int) -> Message:
 def trial_resources(run: Run) -> dict[str, float]:
     """What Tune reserves for a trial.
 
-    The processes of a group are reserved by Ray Train. Its trial still has to keep Tune from
-    beginning more trials than there is room for: it takes a share of a mark that Ray puts once on
-    each node, here the driver's own.
+    The processes of a group are reserved by Ray Train; how many groups begin is kept to the room
+    by ``place_workers``. Nothing at all cannot be reserved: a trial takes the least share of a
+    mark that Ray puts once on each node, here the driver's own.
     """
     import ray
 
@@ -175,7 +175,7 @@ def trial_resources(run: Run) -> dict[str, float]:
     here = ray.get_runtime_context().get_node_id()
     [marks] = [node["Resources"] for node in ray.nodes() if node["NodeID"] == here]
     mark = next(name for name in marks if name.startswith("node:") and name != _HEAD)
-    return {"CPU": 0, mark: (_PARTS // (run.room + 1) + 1) / _PARTS}  # one more would not fit
+    return {"CPU": 0, mark: 1 / _PARTS}
 
 
 def _result(message: Message, job: Job) -> dict[str, Any]:

@@ -31,6 +31,25 @@ def test_the_reason_says_what_is_needed_and_what_there_is(
     assert told in text
 
 
+@pytest.mark.parametrize(
+    ("total", "free", "told"),
+    [
+        ([SMALL], [SMALL], "room for 2 of them; it begins when nodes with room for 1 more join"),
+        ([SMALL, SMALL], [SMALL, {}], "have room for 4, and others leave room for 2; it begins"),
+        ([SMALL, SMALL], [SMALL, SMALL], "there is room for 4, and they are being started"),
+        ([], [], "room for 0 of them; it begins when nodes with room for 3 more join"),
+    ],
+)
+def test_the_reason_of_a_group_counts_its_workers(
+    total: list[dict[str, float]], free: list[dict[str, float]], told: str
+) -> None:
+    """They may be on several nodes."""
+    text = waiting_text(Resources(workers_per_trial=3), total, free)
+
+    assert text.startswith("waiting: a trial needs 3 workers, each of 1 CPUs and 0 GPUs; ")
+    assert told in text
+
+
 def test_it_is_said_once_for_each_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only of a wait that lasts, and again of the next one."""
     now = [1000.0]
