@@ -157,7 +157,7 @@ def test_two_processes_train_as_one_does(
     assert gone_on[:2] == found[:2], "told again from the checkpoint, not trained again"
     check_equal(gone_on, expected)
     left = {each.name for each in (tmp_path / "two").iterdir() if each.name != "__pycache__"}
-    assert left == {"model.py", "log.txt", "checkpoint-0"}
+    assert left == {"model.py", "log.txt", "checkpoint-0", "turn-0"}
     wait_until(lambda: ray_of_four.available_resources().get("CPU") == 4)
 
 
