@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,3 +71,35 @@ def test_cv_gives_the_scores_of_the_leaderboard(
     assert told["folds"] == first["folds"]
     assert len(first["folds"]) == scores
     assert (board["optimism"] is not None) == tells_optimism
+
+
+def test_other_seeds_see_the_same_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chosen one's program scores the same rows with another SEED; asked again, nothing is."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(200, 5))).add_prefix("x")
+    frame["label"] = np.where(frame["x0"] * frame["x1"] > 0, "yes", "no")
+    frame.to_csv("visits.csv", index=False)
+    text = _YAML.replace("RANK", "{folds: 3, repeats: 2, seeds: 3, rope: 0.0001}")
+    Path("config.yaml").write_text(text, encoding="utf-8")
+
+    board = pipeline.run_steps(plan_run("config.yaml"), upto="emit").leaderboard
+    again = pipeline.run_steps(plan_run("config.yaml"), upto="rank").leaderboard
+
+    first, seeds = board["entries"][0], board["seeds"]
+    assert [each[0] for each in seeds["scores"]] == first["folds"][:3]
+    assert [len(each) for each in seeds["scores"]] == [3, 3, 3]
+    assert seeds["freedom"] == 6
+    assert any(each["verdict"] == "unstable over seeds" for each in first["diagnosis"])
+    events = Path("runs/dealt/journal.jsonl").read_text("utf-8").splitlines()
+    assert sum(json.loads(line)["event"] == "seed" for line in events) == 6
+    assert again["seeds"] == seeds
+    assert not list(Path("runs/dealt/trials").glob("*/*seed*"))
+
+    names: dict[str, Any] = {"__name__": "model", "__file__": str(Path("out.py").resolve())}
+    exec(compile(Path("out.py").read_text("utf-8"), "out.py", "exec"), names)
+    x, y, _, _ = names["load_data"]()
+    rows = names["split"](y, 1)
+    names |= {"split": lambda *_: rows, "SEED": names["SEED"] + 2}
+    _, _, metrics = names["train"](x, y, 1, report=lambda *_: None)
+    assert metrics["accuracy"] == seeds["scores"][1][2]

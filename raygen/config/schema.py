@@ -551,6 +551,9 @@ class Rank(Section):
     """Who wins: the best mean; of those that cannot be told from it, the one with the fewest
     parameters, the lowest latency or the lowest AICc; or the simplest within one standard error
     of it."""
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    """How often the chosen candidate is trained on each fold, each time with other first weights,
+    to tell how much of the spread over the folds is chance."""
     rope: Annotated[Number, Field(ge=0)] | None = None
     """Difference of two scores that makes none in practice. By default a hundredth of the best
     mean."""

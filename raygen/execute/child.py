@@ -90,6 +90,10 @@ def _train(job: Job, reporter: Reporter) -> None:
         model.MICRO_BATCH >>= job.halvings
         print(f"out of memory: micro-batches of {model.MICRO_BATCH} from now on", flush=True)
     arrays = map_arrays(Path(job.data))
+    if job.seed:
+        dealt = model.split(arrays["y"], job.fold)
+        model.split = lambda y, fold: dealt  # by the seed that all candidates share
+        model.SEED += job.seed
     if job.out_of_fold and hasattr(model, "predict"):
         rows = partial(model.split, arrays["y"], job.fold)
         model.predict = reporter.held_out = HeldOut(model.predict, lambda: rows()[1])

@@ -38,6 +38,8 @@ class Job:
     """Epochs after which it saves a checkpoint, and waits until it is told to go on."""
     kept: bool = False
     """Whether the checkpoints of its newest milestones are kept for other trials."""
+    seed: int = 0
+    """What is added to the program's SEED when its rows are dealt already."""
     keep_checkpoints: int = 0
     """Of so many newest epochs the checkpoints stay, for the user; each epoch then saves one."""
     halvings: int = 0

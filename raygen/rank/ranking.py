@@ -17,6 +17,7 @@ from raygen.rank.folds import ranking_json
 from raygen.rank.leaderboard import Entry
 from raygen.rank.out_of_fold import Predictions, describe, never_predicted, read_predictions
 from raygen.rank.repeats import rank_repeats
+from raygen.rank.seeds import Seeds, seeds_json, seeds_of, train_seeds, unstable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,9 @@ def rank(run: Run, *, fits: bool) -> Ranking:
         entries = crossvalidate(run, pool)
         if not entries:
             return Ranking()
+        train_seeds(run, pool, entries[0].trial_id)
+        if run.interruption:
+            return Ranking()
         if fits:
             fit_winner(run, pool, entries[0])
     return _described(run, entries)
@@ -58,10 +62,22 @@ def _described(run: Run, entries: list[Entry]) -> Ranking:
     classes = getattr(spec, "classes", ())
     told = ranking_json(run.history, [trial.trial_id for trial in best_trials(run)], terms_of(run))
     together = ensemble_of(found, y, run.blueprint.metric)
+    entries, seeds = _with_seeds(run, entries, told["terms"]["rope"])
     return Ranking(
         entries=[_with(entry, found.get(entry.trial_id), y, classes) for entry in entries],
-        told={**told, "data": run.history.data, "ensemble": together},
+        told={**told, "data": run.history.data, "ensemble": together, "seeds": seeds_json(seeds)},
     )
+
+
+def _with_seeds(run: Run, entries: list[Entry], rope: float) -> tuple[list[Entry], Seeds | None]:
+    """The entries, the first with what its seeds say, and that."""
+    first, *others = entries
+    seeds = seeds_of(run.history, first.trial_id, terms_of(run))
+    found = unstable(seeds, rope) if seeds else None
+    if found is None or first.verdict is None:
+        return entries, seeds
+    verdict = replace(first.verdict, diagnosis=(*first.verdict.diagnosis, found))
+    return [replace(first, verdict=verdict), *others], seeds
 
 
 def _with(

@@ -156,6 +156,9 @@ class History:
     objectives: tuple[Objective, ...] = ()
     trials: dict[str, TrialRecord] = field(default_factory=dict)
     folds: dict[tuple[str, int], FoldResult] = field(default_factory=dict)
+    seeds: dict[tuple[str, int, int], float | None] = field(default_factory=dict)
+    """The scores of trials that were trained on a fold with other seeds, by trial, fold and how
+    much is added to the seed; None of a training that failed."""
     exploits: list[Exploit] = field(default_factory=list)
     fit: dict[str, Any] = field(default_factory=dict)
     """Trial id, epoch, metrics and seconds of the training on all rows, as far as it has come."""
@@ -208,6 +211,9 @@ class History:
             case "fold":
                 result = FoldResult(**fields | {"state": State(fields["state"])})
                 self.folds[result.trial_id, result.fold] = result
+            case "seed":
+                key = (fields["trial_id"], fields["fold"], fields["seed"])
+                self.seeds[key] = fields["score"]
             case "pause":
                 known = self.trials[fields["trial_id"]]
                 self.trials[known.trial_id] = replace(known, paused_at=known.epoch)
