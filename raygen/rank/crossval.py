@@ -80,8 +80,17 @@ def terms_of(run: Run) -> Terms:
         rope=rank.rope,
         searched=run.experiment.task.files is None and by_epochs,
         curves=by_epochs,
+        guess=_guess(y),
         num_rows=len(y),
     )
+
+
+def _guess(y: np.ndarray) -> float | None:
+    """The entropy of the shares of the classes, which is the log loss of guessing by them."""
+    if y.ndim != 1 or y.dtype.kind not in "iu" or y.min(initial=0) < 0:
+        return None
+    shares = np.bincount(y) / len(y)
+    return float(-np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
 
 
 def _looked_at(run: Run, y: np.ndarray) -> tuple[bool | None, float | None]:

@@ -16,6 +16,11 @@ _GAP = 2.0
 """Validation loss over training loss from which a candidate fits the rows rather than the task."""
 _LOSS = 0.05
 """Difference of losses that is not worth a word."""
+_LOST = 0.25
+"""The share of the loss of guessing that over-fitting must cost to be worth a word: networks that
+are right of nearly all held-out rows are ten times as sure of their own."""
+_GUESSED = 0.9
+"""The share of the loss of guessing from which nothing is learnt."""
 _LEVEL = 0.05
 
 
@@ -24,7 +29,7 @@ class Diagnosis:
     """One thing that is wrong."""
 
     verdict: str
-    """``over-fitting``, ``under-fitting``, ``not converged`` or ``unstable over folds``."""
+    """A few words, such as ``over-fitting``; docs/ranking.md lists them all."""
     evidence: str
     """The numbers that say so."""
 
@@ -42,6 +47,8 @@ class Patient:
     """By fold, higher being better."""
     tied: bool
     """Whether it cannot be told from the best."""
+    guess: float | None = None
+    """The log loss of guessing by the shares of the classes; None where there are none."""
 
 
 def diagnose(patients: Sequence[Patient], place: int, *, rope: float) -> tuple[Diagnosis, ...]:
@@ -59,6 +66,7 @@ def diagnose(patients: Sequence[Patient], place: int, *, rope: float) -> tuple[D
     found = (
         _past_its_best(patient, max(rope, 2 * noise)),
         _loss_gap(patient),
+        _guessing(patient),
         _too_simple(patient, patients[0]),
         _still_rising(patient, max(rope, noise)),
         _unstable(patient.scores, others),
@@ -83,10 +91,21 @@ def _loss_gap(patient: Patient) -> Diagnosis | None:
     if losses is None:
         return None
     training, validation = losses
-    if validation < _GAP * training or validation - training < _LOSS:
+    least = max(_LOSS, _LOST * (patient.guess or 0.0))
+    if validation < _GAP * training or validation - training < least:
         return None
     told = f"log loss {training:.3g} on the training rows, {validation:.3g} on the held-out ones"
     return Diagnosis("over-fitting", told)
+
+
+def _guessing(patient: Patient) -> Diagnosis | None:
+    losses = _losses(patient)
+    if losses is None or not patient.guess or min(losses) < _GUESSED * patient.guess:
+        return None
+    told = f"log loss {losses[0]:.3g} on its own training rows, {losses[1]:.3g} on held-out ones"
+    return Diagnosis(
+        "hardly better than guessing", f"{told}, where guessing has {patient.guess:.3g}"
+    )
 
 
 def _too_simple(patient: Patient, best: Patient) -> Diagnosis | None:

@@ -45,6 +45,7 @@ def rank_entries(history: History, trial_ids: Sequence[str], terms: Terms) -> li
             results=each.results,
             scores=each.scores,
             tied=contender.tied,
+            guess=terms.guess,
         )
         for each, contender in zip(found, contenders, strict=True)
     ]

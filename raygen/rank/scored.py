@@ -34,6 +34,8 @@ class Terms:
     """Whether a search chose the candidates by fold 0."""
     curves: bool = True
     """Whether their scores in the search are those after each epoch."""
+    guess: float | None = None
+    """The log loss of guessing by the shares of the classes; None where there are none."""
     num_rows: int = 0
     """Training rows; 0 if they are not counted."""
 

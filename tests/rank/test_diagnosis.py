@@ -12,13 +12,14 @@ def patient(
     scores: tuple[float, ...] = (0.9, 0.9, 0.9),
     tied: bool = True,
     sign: int = 1,
+    guess: float | None = None,
 ) -> Patient:
     """Somebody with this curve and these losses on training and held-out rows."""
     metrics = dict(zip(("train_loss", "log_loss"), losses, strict=True)) if losses else {}
     result = FoldResult(
         trial_id="a", fold=0, state=State.FINISHED, metrics=metrics, epochs=3, seconds=0.1
     )
-    return Patient(curve=curve, sign=sign, results=[result], scores=scores, tied=tied)
+    return Patient(curve=curve, sign=sign, results=[result], scores=scores, tied=tied, guess=guess)
 
 
 def found(who: Patient, *others: Patient) -> tuple[Diagnosis, ...]:
@@ -49,6 +50,29 @@ def test_who_fits_its_rows_alone_over_fits() -> None:
     assert told.verdict == "over-fitting"
     assert told.evidence == "log loss 0.01 on the training rows, 0.5 on the held-out ones"
     assert found(patient(losses=(0.001, 0.01))) == ()
+
+
+def test_little_is_lost_where_nearly_all_held_out_rows_are_right() -> None:
+    """A network of digits that is ten times as sure of its own rows is no worse for that."""
+    sure = (0.0085, 0.0954)
+
+    assert found(patient(losses=sure, guess=2.3)) == ()
+    assert [each.verdict for each in found(patient(losses=sure))] == ["over-fitting"]
+    assert [each.verdict for each in found(patient(losses=(0.1, 0.8), guess=2.3))] == [
+        "over-fitting"
+    ]
+
+
+def test_who_guesses_is_named() -> None:
+    """By both losses: one on held-out rows alone may come of learning by heart."""
+    (told,) = found(patient(losses=(2.22, 2.24), guess=2.303))
+
+    assert told == Diagnosis(
+        "hardly better than guessing",
+        "log loss 2.22 on its own training rows, 2.24 on held-out ones, where guessing has 2.3",
+    )
+    assert found(patient(losses=(1.9, 2.24), guess=2.303)) == ()
+    assert found(patient(losses=(2.22, 2.24))) == ()
 
 
 def test_who_cannot_learn_its_own_rows_under_fits() -> None:
