@@ -7,8 +7,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from raygen.data.fetched import fetched
 from raygen.data.loaders import cut_fragments
 from raygen.data.request import Request, near_miss, told
@@ -163,7 +161,9 @@ def cut_test_rows(
             must="python model.py --cv deals the training rows to so many, 5 if nothing is written",
             remedy="add rows" if len(train) < 2 else f"write rank: {{folds: {len(train)}}}",
         )
-    from raygen.data.folds_by_column import check_folds, fold_rows  # pandas
+    import numpy as np  # with pandas: not for raygen check of a bundled data set
+
+    from raygen.data.folds_by_column import check_folds, fold_rows
     from raygen.data.own_split import as_given
 
     dealt = fold_rows(request, program, train) | as_given(request, train)
