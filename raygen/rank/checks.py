@@ -18,6 +18,7 @@ from raygen.rank.duplicates import duplicates
 from raygen.rank.label_noise import label_noise
 from raygen.rank.rows import Rows, folds_of
 from raygen.rank.table_columns import groups, leak
+from raygen.rank.value_noise import value_noise
 from raygen.source.render import Blueprint
 
 _MOST_ROWS = 2000
@@ -83,6 +84,7 @@ def diagnose_rows(rows: Rows, *, folds: int, classes: Sequence[str | int] = ()) 
         leak(sample),
         tied,
         label_noise(sample),
+        value_noise(sample),
         # more rows of groups that folds part would always help
         None if tied else too_few_rows(sample, whole=sample is rows),
         rare_classes(rows, folds, classes),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from raygen.rank.checks import diagnose_rows
 from raygen.rank.diagnosis import Diagnosis
 from raygen.rank.label_noise import measure_noise
 from raygen.rank.rows import Rows, folds_of
+from raygen.rank.value_noise import value_noise
 
 FOLDS = 5
 
@@ -261,3 +263,48 @@ def test_images_of_any_size_become_blocks() -> None:
 
     assert rows.features.shape == (3, 16 * 7)
     assert rows.features[0, 0] == image[0, :2, 0].mean()
+
+
+def far_off(rows: Rows, share: float, seed: int = 0) -> Rows:
+    """Rows of a regression with a share of their values shuffled."""
+    rng, y = np.random.default_rng(seed), rows.y.copy()
+    wrong = rng.permutation(len(y))[: round(share * len(y))]
+    y[wrong] = rng.permutation(y[wrong])
+    return replace(rows, y=y)
+
+
+def friedman(noise: float, seed: int = 0) -> Rows:
+    """2,000 rows of a smooth function of five columns."""
+    return rows_of(*datasets.make_friedman1(2000, noise=noise, random_state=seed))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_values_that_sure_predictions_contradict_are_counted(seed: int) -> None:
+    """A fifth of them, and nearly as many are told; of clean ones nothing is."""
+    clean = friedman(0.5, seed)
+    told = value_noise(far_off(clean, 0.2, seed))
+
+    assert told is not None
+    assert told.verdict == "label noise"
+    share = re.match(r"about (\d+) % of 2000 values may be wrong, or of a cause", told.evidence)
+    assert share is not None
+    assert 12 <= int(share[1]) <= 28
+    assert value_noise(clean) is None
+
+
+@pytest.mark.parametrize("kind", ["spread", "tail", "nothing learnt", "few rows"])
+def test_what_is_no_wrong_value_is_not_called_one(kind: str) -> None:
+    """Where the learner is unsure it errs; a long tail is no error, and guesses tell nothing."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 6))
+    y = {
+        "spread": x[:, 0] + np.where(x[:, 1] > 0, 3.0, 0.1) * rng.normal(size=2000),
+        "tail": np.exp(2 * x[:, 0] + 0.3 * rng.normal(size=2000)),
+        "nothing learnt": rng.normal(size=2000),
+        "few rows": x[:, 0],
+    }[kind]
+    rows = rows_of(x, y)
+    if kind == "few rows":
+        rows = far_off(rows.at(np.arange(200)), 0.2)
+
+    assert value_noise(rows) is None
