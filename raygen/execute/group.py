@@ -9,10 +9,11 @@ from pathlib import Path
 
 from raygen.execute.group_launch import Ended, Joined, Launch, Lost, Told
 from raygen.execute.job import Job, Message
+from raygen.execute.losses import MOST_FORGIVEN
 from raygen.execute.newcomers import Newcomers
 from raygen.execute.run import Worker
 from raygen.execute.runner import JobRunner, Runner
-from raygen.execute.shared_folder import UNSEEN, check_here
+from raygen.execute.shared_folder import check_here
 from raygen.runs.records import State
 from raygen.source.candidate import Source
 
@@ -20,8 +21,6 @@ _START_S = 600.0
 """Time in which a group must have come up; the nodes may still be pulling themselves together."""
 _GRACE_S = 1.0
 """Time in which the death of one process explains the error of another."""
-_MOST_STRAYED = 10
-"""Starts that are forgiven on nodes which do not see the folder of the run."""
 _TRAIN = {
     "RAY_TRAIN_V2_ENABLED": "1",
     # how soon the end or the death of a process is seen; the default of 2 s costs 4 s a job
@@ -66,13 +65,13 @@ class GroupRunner(JobRunner):
         self._newcomers = Newcomers(Path(worker.folder), say=lambda line: None)
         self._launch: Launch | None = None
         self._job: Job | None = None
-        self._deaths = self._strayed = self._told = 0
+        self._deaths = self._forgiven = self._told = 0
         self._holds = False
 
     def start(self, job: Job) -> None:
         """Begin a job; an earlier one is ended first."""
         self.stop()
-        self._job, self._deaths, self._strayed, self._told = job, 0, 0, 0
+        self._job, self._deaths, self._forgiven, self._told = job, 0, 0, 0
         self._launch = self._launched(job)
 
     def next(self) -> Message:
@@ -114,9 +113,9 @@ class GroupRunner(JobRunner):
                             self._consent(self._launch)
                         return message
                     self._consent(self._launch)  # trained again since the last checkpoint
-                case Ended(error):
-                    self._strayed += UNSEEN in error  # on a node that has just joined
-                    self._deaths += UNSEEN not in error or self._strayed > _MOST_STRAYED
+                case Ended(error, is_forgiven):
+                    self._forgiven += is_forgiven
+                    self._deaths += not is_forgiven or self._forgiven > MOST_FORGIVEN
                     if self._deaths > self._group.retries:
                         return _lost(error, self._deaths)
                     self._begin_again(self._job)

@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
 from raygen.execute.job import Job, Message
+from raygen.execute.losses import befell
 from raygen.execute.newcomers import elsewhere
 from raygen.execute.run import Group
 from raygen.execute.runner import ENVIRONMENT
@@ -51,6 +52,8 @@ class Ended:
     """Ray Train has ended the group."""
 
     error: str
+    is_forgiven: bool = False
+    """Whether a node was lost, or cannot be used, and the program had no part in it."""
 
 
 Event: TypeAlias = Told | Joined | Lost | Ended
@@ -173,7 +176,8 @@ class Launch:
         except BaseException as error:  # a thread has nobody else to tell it to
             plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
             lines = [line.strip() for line in plain.splitlines() if line.strip()]
-            self._events.put(Ended(" ".join([type(error).__name__, *lines[-1:]])))
+            told = " ".join([type(error).__name__, *lines[-1:]])
+            self._events.put(Ended(told, is_forgiven=befell(plain)))
         else:
             self._events.put(Ended("it ended without a word"))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from raygen.execute.shared_folder import UNSEEN
 
-_MOST = 10
+MOST_FORGIVEN = 10
 """Losses that a job is forgiven; one that takes every node down would never end."""
 _OF_THE_NODE = ("its node has died", UNSEEN, "No module named 'raygen'")
 """What Ray says, or a worker on a node that has just joined and cannot be used."""
@@ -29,7 +29,12 @@ class Losses:
         if not _is_of_the_node(error):
             return False
         self._seen[job] += 1
-        return self._seen[job] <= _MOST
+        return self._seen[job] <= MOST_FORGIVEN
+
+
+def befell(told: str) -> bool:
+    """Whether what Ray tells of a death says that it befell the node."""
+    return any(each in told for each in _OF_THE_NODE)
 
 
 def _is_of_the_node(error: Exception) -> bool:
@@ -38,4 +43,4 @@ def _is_of_the_node(error: Exception) -> bool:
     if not isinstance(error, ray.exceptions.RayActorError):
         return False
     cut = isinstance(error, ray.exceptions.ActorUnavailableError)
-    return cut or error.preempted or any(each in str(error) for each in _OF_THE_NODE)
+    return cut or error.preempted or befell(str(error))

@@ -88,3 +88,19 @@ def test_groups_wait_are_explained_and_use_what_joins(
     check_sweep(tmp_path / "runs/digits", trials=TRIALS)
     assert most_training(tmp_path / "runs/digits") == 2
     assert not list(tmp_path.glob("runs/digits/trials/*/waits-*"))
+
+
+def test_a_lost_node_does_not_count_against_a_group(cluster: SmallCluster, tmp_path: Path) -> None:
+    """One of its processes dies with a node; though none may die by itself, it goes on."""
+    cluster.do("add")
+    more = ("resources.workers_per_trial=3", "search.retries=0")
+    driver, said = start(tmp_path, "fifo", cluster.address, 2, more), tmp_path / "said.txt"
+    try:
+        wait_for_reports(tmp_path, driver, 2)
+        cluster.do("add")
+        cluster.do("kill 1")
+        assert driver.wait(timeout=400) == 0, said.read_text()
+    finally:
+        driver.kill()
+
+    check_sweep(tmp_path / "runs/digits", trials=2)
