@@ -17,6 +17,7 @@ from damage import ENVIRONMENT, SmallCluster
 from test_nodes import start, wait_for_reports
 
 from raygen.runs.journal import read_events
+from raygen.runs.records import State
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
@@ -103,4 +104,5 @@ def test_a_lost_node_does_not_count_against_a_group(cluster: SmallCluster, tmp_p
     finally:
         driver.kill()
 
-    check_sweep(tmp_path / "runs/digits", trials=2)
+    history = check_sweep(tmp_path / "runs/digits", trials=2)
+    assert {trial.state for trial in history.trials.values()} == {State.FINISHED}
