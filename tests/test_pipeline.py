@@ -93,6 +93,7 @@ def test_a_run_leaves_what_was_promised(done: pipeline.Result, place: Path) -> N
         "ranks",
         "data",
         "ensemble",
+        "seeds",
     ]
     assert list(board) == [*promised, *verdicts]
     assert (board["name"], board["metric"], board["mode"]) == ("digits", "accuracy", "max")
