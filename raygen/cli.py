@@ -265,7 +265,7 @@ def _tell_left_out(plan: Plan) -> None:
 
 
 def _show_ranked(paths: RunPaths, as_json: bool) -> None:
-    from raygen.pipeline import read_leaderboard
+    from raygen.outcome import read_leaderboard
 
     board = read_leaderboard(paths)
     if as_json:

@@ -135,7 +135,7 @@ def _table(run: Path, format_: Format, per: Row | None) -> str:
         to_csv,
         to_latex,
     )
-    from raygen.pipeline import read_leaderboard
+    from raygen.outcome import read_leaderboard
     from raygen.runs.paths import RunPaths
     from raygen.runs.records import History
 

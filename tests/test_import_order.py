@@ -14,6 +14,7 @@ ORDER = (
     ("cli",),
     ("verbs", "cluster_verbs"),
     ("pipeline", "doctor"),
+    ("outcome",),
     ("run_folder",),
     ("plan",),
     ("kinds", "machine"),

@@ -17,6 +17,7 @@ import pytest
 from raygen import pipeline
 from raygen.config.load import load_experiment
 from raygen.errors import RunError
+from raygen.outcome import read_leaderboard
 from raygen.plan import plan_run, same_but_budget
 from raygen.runs.journal import read_events
 from raygen.runs.records import History, State
@@ -162,7 +163,7 @@ def test_ranking_again_keeps_the_test_score(
     assert ranked.output is None
     assert (
         ranked.leaderboard["test"]
-        == pipeline.read_leaderboard(plan_run(place / "config.yaml").paths)["test"]
+        == read_leaderboard(plan_run(place / "config.yaml").paths)["test"]
     )
     assert "accuracy" in ranked.leaderboard["test"]
 
