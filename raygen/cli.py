@@ -352,9 +352,10 @@ def _print_outcome(result: Result) -> None:
         return
     typer.echo(f"written: {result.output} (picture: {result.run_dir / 'report.png'})")
     typer.echo(f"run it: python {result.output}")
-    ensemble = RunPaths(result.run_dir).ensemble
-    if ensemble.exists() and len(board["ensemble"]["members"]) > 1:
-        typer.echo(f"those that are better together: python {ensemble}")
+    ensemble, together = RunPaths(result.run_dir).ensemble, board.get("ensemble")
+    sign = 1 if board["mode"] == "max" else -1
+    if together and ensemble.exists() and sign * together["mean"] > sign * best["mean"]:
+        typer.echo(f"better together: python {ensemble}")
 
 
 def _told(plan: Plan) -> str:

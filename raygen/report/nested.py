@@ -52,7 +52,7 @@ def nested_figure(view: SearchView) -> Any:
         xlim=limits,
         ylim=(len(folds) - 0.5, -0.5),
         xlabel=f"{view.metric}, {view.better}; grey: 95 % interval of the mean on rows left out",
-        below=0.55 / (_ROW * len(folds) + 0.3),
+        below=0.42 / (_ROW * len(folds) + 0.3),
     )
     axis.set_title("Each row is an outer fold: how far search and ranking flatter what they find")
     return figure
