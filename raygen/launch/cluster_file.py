@@ -5,18 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from raygen.config.document import read_document
 from raygen.config.origin import Origin
 from raygen.config.refusal import refusal
-from raygen.config.schema import AtLeastOne, Duration, Number, Resources, Section, Text
-from raygen.config.words import listed
+from raygen.config.schema import (
+    AtLeastOne,
+    Duration,
+    Number,
+    Resources,
+    Section,
+    Text,
+    listed_once,
+)
+from raygen.config.words import Words, listed
 from raygen.errors import ConfigError, EnvironmentProblem
 from raygen.launch.ray_cluster import RayCluster, cluster_at, cluster_of
 
 Lines = Annotated[tuple[Text, ...], Field(strict=False)]
 Options = dict[str, Text | int]
+Program = Annotated[
+    tuple[Text, ...],
+    Field(min_length=1),
+    BeforeValidator(listed_once),
+    Words("the path of an interpreter, or a list of the words that run it"),
+]
 
 
 class Slurm(Section):
@@ -45,8 +59,9 @@ class Slurm(Section):
     """How long before its end, or before it is preempted, a job is told to save and stop."""
     setup: Lines = ()
     """Lines of bash before all else on the first node, such as `module load python`."""
-    python: Text = "python"
-    """What runs RayGen on every node: the path of the interpreter of an environment that has it."""
+    python: Program = ("python",)
+    """What runs RayGen on every node: the path of the interpreter of an environment that has it, or
+    words such as `[apptainer, exec, --nv, /shared/raygen.sif, python]`."""
     options: Options = Field(default_factory=dict)
     """Further options of sbatch by their long names, for example `constraint: a100`."""
 

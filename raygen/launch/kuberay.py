@@ -36,7 +36,7 @@ def manifests(cluster: KubeRay, order: Order) -> str:
         order: What runs on the head.
     """
     name, run = job_name(order.name), f"{SHARED}/runs/{order.name}"
-    command = order.command(cluster.python, _CONFIG, run, f"{run}/model.py")
+    command = order.command([cluster.python], _CONFIG, run, f"{run}/model.py")
     about = {"name": name, "namespace": cluster.namespace}
     config = {
         "apiVersion": "v1",

@@ -49,7 +49,7 @@ LAUNCHERS: Mapping[str, Launcher] = {
         stop=lambda ticket: slurm_queue.stop(ticket.job),
         logs=local_logs(lambda ticket: slurm_queue.state_of(ticket.job)),
         packages=lambda cluster, packages: (
-            f"on Slurm the packages are those of slurm.python ({cluster.python}); "
+            f"on Slurm the packages are those of slurm.python ({' '.join(cluster.python)}); "
             "install them there, or by a line of slurm.setup"
         ),
     ),

@@ -36,7 +36,7 @@ class Order:
     packages: Packages = field(default_factory=Packages)
     """What is to be installed for it."""
 
-    def command(self, python: str, config: str, run: str, output: str) -> list[str]:
+    def command(self, python: Sequence[str], config: str, run: str, output: str) -> list[str]:
         """The words that run it, with the paths that it has on the cluster."""
-        words = [python, "-m", "raygen", *self.verb, config, "--run-dir", run, "--output", output]
+        words = [*python, "-m", "raygen", *self.verb, config, "--run-dir", run, "--output", output]
         return words + [word for each in self.overrides for word in ("--set", each)]

@@ -48,7 +48,7 @@ def job_prefix(order: Order) -> str:
 def entrypoint(cluster: RayCluster, order: Order) -> list[str]:
     """The words that the head runs, in a folder with what was shipped."""
     run = str(order.run)
-    python, _, _, *words = order.command("python", order.config.name, run, f"{run}/model.py")
+    python, _, _, *words = order.command(["python"], order.config.name, run, f"{run}/model.py")
     nodes = [str(cluster.nodes), str(cluster.most)]
     return [python, "job_start.py", __version__, *nodes, run, order.config.name, *words]
 

@@ -16,6 +16,8 @@ export RAY_USAGE_STATS_ENABLED=0 RAY_AUTH_MODE=token
 # a node that is cut off is given up after 20 s in place of a minute
 export RAY_health_check_period_ms=3000 RAY_health_check_timeout_ms=3000
 export RAY_health_check_failure_threshold=5
+# no numbers for Prometheus, which anybody could read
+export RAY_enable_metrics_collection=0 AUTOSCALER_METRIC_PORT=-1
 """
 _NODES_AT_ONCE = """\
 RAY_AUTH_TOKEN=$({python} -c 'import secrets; print(secrets.token_hex(32))')
@@ -118,7 +120,7 @@ def batch_script(cluster: Slurm, order: Order) -> str:
     body = "".join(parts).format(
         setup="\n".join(cluster.setup),
         folder=shlex.quote(str(order.here)),
-        python=shlex.quote(cluster.python),
+        python=shlex.join(cluster.python),
         resources=f"--num-cpus={cluster.cpus_per_node} --num-gpus={cluster.gpus_per_node} "
         "--dashboard-agent-listen-port=0",  # nodes may be shared with others
         command=shlex.join(command),

@@ -21,6 +21,8 @@ export RAY_USAGE_STATS_ENABLED=0 RAY_AUTH_MODE=token
 # a node that is cut off is given up after 20 s in place of a minute
 export RAY_health_check_period_ms=3000 RAY_health_check_timeout_ms=3000
 export RAY_health_check_failure_threshold=5
+# no numbers for Prometheus, which anybody could read
+export RAY_enable_metrics_collection=0 AUTOSCALER_METRIC_PORT=-1
 : "${RAY_AUTH_TOKEN:?it comes with the environment that sbatch was given; do not set export}"
 
 # where the first task leaves the address of Ray's head, for the others to join it

@@ -81,12 +81,15 @@ setup_commands:
 head_start_ray_commands:
   - ray stop
   - >-
+    RAY_enable_metrics_collection=0 AUTOSCALER_METRIC_PORT=-1 DASHBOARD_METRIC_PORT=-1
     ray start --head --node-ip-address={head} --port=6379 --dashboard-host=127.0.0.1
     --num-cpus=1 --object-store-memory=200000000
     --autoscaling-config=~/ray_bootstrap_config.yaml
 worker_start_ray_commands:
   - ray stop
-  - ray start --address=$RAY_HEAD_IP:6379 --num-cpus=1 --object-store-memory=200000000
+  - >-
+    RAY_enable_metrics_collection=0
+    ray start --address=$RAY_HEAD_IP:6379 --num-cpus=1 --object-store-memory=200000000
 """
 
 

@@ -48,6 +48,9 @@ def test_it_is_safe_and_ends_by_itself(name: str) -> None:
     assert "RAY_AUTH_MODE=token" in commands
     assert "chmod 600 ~/.ray/auth_token" in commands
     assert "--dashboard-host=127.0.0.1" in start
+    assert "AUTOSCALER_METRIC_PORT=-1 DASHBOARD_METRIC_PORT=-1" in start
+    for line in (start, config["worker_start_ray_commands"][-1]):
+        assert "RAY_enable_metrics_collection=0" in line, "numbers that anybody could read"
     assert config["idle_timeout_minutes"] <= 30
     assert "/shared" in commands
     assert ".git" in config["rsync_exclude"]

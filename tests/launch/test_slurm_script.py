@@ -25,7 +25,9 @@ CLUSTER = Slurm(
 )
 
 
-def script(folder: str = "/home/ann/my runs", *, array: bool = False) -> str:
+def script(
+    folder: str = "/home/ann/my runs", *, array: bool = False, python: tuple[str, ...] = ("python",)
+) -> str:
     """A script of a folder with a space."""
     place = Path(folder)
     order = Order(
@@ -38,7 +40,7 @@ def script(folder: str = "/home/ann/my runs", *, array: bool = False) -> str:
         output=place / "model.py",
         log=place / "log.txt",
     )
-    return batch_script(CLUSTER.model_copy(update={"array": array}), order)
+    return batch_script(CLUSTER.model_copy(update={"array": array, "python": python}), order)
 
 
 @pytest.mark.parametrize(("name", "array"), [("slurm_job.sh", False), ("slurm_array.sh", True)])
@@ -77,3 +79,16 @@ def test_the_token_is_nowhere(array: bool) -> None:
     assert "RAY_AUTH_MODE=token" in text
     assert text == script(array=array), "nothing in it is drawn by chance"
     assert not [line for line in text.splitlines() if line.startswith("on ") and "TOKEN" in line]
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_everything_runs_in_a_container(array: bool) -> None:
+    """Ray on each node, the waiting for them and the run itself: the words come before all."""
+    inside = ("apptainer", "exec", "--bind", "/my shared", "/shared/raygen.sif", "python")
+
+    text = script(array=array, python=inside)
+
+    quoted = "apptainer exec --bind '/my shared' /shared/raygen.sif python -"
+    plain = script(array=array)
+    assert text.count(quoted) == plain.count("python -") > 4
+    assert text.replace(quoted, "python -") == plain
