@@ -150,8 +150,8 @@ def fetch(run: _Run) -> None:
         raise RunError(
             f"a run on {ticket.kind} given",
             where=str(run),
-            must="only the files of runs on Ray clusters are fetched",
-            remedy=f"type ls {run}" if ticket.kind == "slurm" else "copy them from the claim",
+            must="its folder is this one; nothing has to be fetched",
+            remedy=f"type raygen show {run}",
         )
     written = bring(ticket, RunPaths(run))
     typer.echo(f"fetched: {len(written)} files into {run}; type raygen show {run}")

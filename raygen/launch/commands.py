@@ -12,7 +12,11 @@ _PATIENCE_S = 60.0
 
 
 def run_command(
-    words: Sequence[str], text: str | None = None, secrets: Mapping[str, str] | None = None
+    words: Sequence[str],
+    text: str | None = None,
+    secrets: Mapping[str, str] | None = None,
+    *,
+    patience_s: float = _PATIENCE_S,
 ) -> str:
     """What a program prints that is given a text to read.
 
@@ -20,6 +24,7 @@ def run_command(
         words: The program and its arguments.
         text: Its standard input.
         secrets: Variables of its environment, where no list of processes shows them.
+        patience_s: Seconds that it may take.
 
     Raises:
         EnvironmentProblem: It is not there, fails, or does not answer.
@@ -32,7 +37,7 @@ def run_command(
             env={**os.environ, **(secrets or {})},
             capture_output=True,
             text=True,
-            timeout=_PATIENCE_S,
+            timeout=patience_s,
             check=False,
         )
     except FileNotFoundError:
@@ -42,7 +47,7 @@ def run_command(
             remedy="log in to the cluster first",
         ) from None
     except subprocess.TimeoutExpired:
-        raise EnvironmentProblem(f"{program} does not answer in {_PATIENCE_S:g} s") from None
+        raise EnvironmentProblem(f"{program} does not answer in {patience_s:g} s") from None
     if done.returncode:
         told = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
         raise EnvironmentProblem(f"{program} fails: {told[-1][:300]}")

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import yaml
 
 from raygen.errors import EnvironmentProblem, RunError
+from raygen.launch.brought import bring_run, trial_log
 from raygen.launch.commands import run_command
 from raygen.launch.job_state import JobState
-from raygen.launch.local_log import log_of
+from raygen.launch.kube_files import files_of
 from raygen.launch.ticket import Ticket
 from raygen.runs.paths import RunPaths
 
 _OVER = ("Complete", "Failed")
 _WAITS = ("", "New", "Initializing", "Waiting")
+_PAUSE_S = 2.0
 
 
 def submit(manifests: str) -> str:
@@ -32,7 +38,17 @@ def submit(manifests: str) -> str:
 
 
 def state_of(job: str) -> JobState:
-    """What Kubernetes says of a job, and of its pods that wait."""
+    """What Kubernetes says of a job, of its pods that wait, and the last that it has printed."""
+    state = _state(job)
+    if state.waits or state.word == "gone":
+        return state
+    with suppress(EnvironmentProblem):
+        printed = _kubectl(job, "logs", "job/{name}", "--tail=1")
+        return replace(state, said=printed.strip())
+    return state
+
+
+def _state(job: str) -> JobState:
     try:
         status = json.loads(_kubectl(job, "get", "rayjob", "{name}", "-o", "json")).get(
             "status", {}
@@ -53,19 +69,51 @@ def stop(job: str) -> None:
     _kubectl(job, "delete", "rayjob", "{name}")
 
 
+def fetch(ticket: Ticket, paths: RunPaths) -> list[Path]:
+    """Bring what a run has come to; gives what was written."""
+    with files_of(ticket, paths) as pack:
+        return bring_run(pack, ticket, paths)
+
+
 def logs(ticket: Ticket, paths: RunPaths, trial: str | None, follow: bool) -> Iterator[str]:
-    """Say what to type for what a job prints: its submitter is a job of the same name.
+    """What a job, or a trial, has said, and what it goes on to say.
 
     Raises:
-        RunError: Always; what it prints does not lie here.
+        RunError: There is no such trial, or what the job has said is gone with its pods.
     """
-    log_of(paths, trial)
-    namespace, _, name = ticket.job.partition("/")
+    if trial is None:
+        yield from _grown(ticket.job, follow, lambda state: _said(ticket.job, state))
+        return
+    with files_of(ticket, paths) as pack:
+        yield from _grown(ticket.job, follow, lambda state: trial_log(pack, trial))
+
+
+def _grown(job: str, follow: bool, read: Callable[[JobState], str]) -> Iterator[str]:
+    place = 0
+    while True:
+        state = _state(job)
+        text = read(state)
+        yield text[place:]
+        place = len(text)
+        if state.is_over or not follow:
+            return
+        time.sleep(_PAUSE_S)
+
+
+def _said(job: str, state: JobState) -> str:
+    """What a job has printed: its submitter is a job of the same name."""
+    try:
+        return _kubectl(job, "logs", "job/{name}")
+    except EnvironmentProblem as error:
+        if state.waits or "waiting to start" in str(error):
+            return ""
+        if "NotFound" not in str(error) and "not found" not in str(error):
+            raise
     raise RunError(
-        "its folder is on the cluster (kuberay)",
-        where=str(paths.folder),
-        must="what it prints must lie here to be shown",
-        remedy=f"type kubectl --namespace={namespace} logs --follow --selector=job-name={name}",
+        "its pods are gone, and what they have printed",
+        where=f"job {job}",
+        must="they stay for `keep` after its end",
+        remedy="type raygen fetch RUN for what is in the claim",
     )
 
 

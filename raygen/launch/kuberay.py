@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from raygen.errors import ConfigError
 from raygen.launch.cluster_file import KubeRay
 from raygen.launch.order import Order
 
@@ -17,6 +18,8 @@ SHARED = "/shared"
 _CONFIG = "/raygen/config.yaml"
 _HEAD = {"cpu": "2", "memory": "8G"}
 """Of the head, which runs the search and trains nothing."""
+_READS_S = 3600
+"""After so long a pod that only reads is ended, should nobody have taken it away."""
 
 
 def job_name(run: str) -> str:
@@ -28,14 +31,24 @@ def job_name(run: str) -> str:
 def manifests(cluster: KubeRay, order: Order) -> str:
     """Write a ConfigMap with the config, and a RayJob that runs it.
 
-    The run and the winner lie in the claim, below ``/shared/runs``. The cluster has a token of its
+    The run and the winner lie in the claim, below ``/shared``. The cluster has a token of its
     own, which the operator makes, and is gone when the job is over.
 
     Args:
         cluster: What the pods are.
         order: What runs on the head.
+
+    Raises:
+        ConfigError: The run would lie elsewhere.
     """
-    name, run = job_name(order.name), f"{SHARED}/runs/{order.name}"
+    if not order.run.is_relative_to(SHARED):
+        raise ConfigError(
+            f"{str(order.run)!r} given",
+            where="--run-dir",
+            must=f"it must lie below {SHARED}, where the pods mount the claim",
+            remedy=f"for example {SHARED}/runs/{order.name}",
+        )
+    name, run = job_name(order.name), str(order.run)
     command = order.command([cluster.python], _CONFIG, run, f"{run}/model.py")
     about = {"name": name, "namespace": cluster.namespace}
     config = {
@@ -62,6 +75,34 @@ def manifests(cluster: KubeRay, order: Order) -> str:
         },
     }
     return str(yaml.dump_all([config, job], Dumper=_Dumper, sort_keys=False, width=100))
+
+
+def reader(manifests: str) -> tuple[str, str]:
+    """A pod that does nothing but mount the claim of a run, to copy files out of it.
+
+    Args:
+        manifests: Those of the run.
+
+    Returns:
+        Its name and its text.
+    """
+    _, job = yaml.safe_load_all(manifests)
+    head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    about = {**job["metadata"], "name": f"{job['metadata']['name']}-files"}
+    container = {
+        "name": "files",
+        "image": head["containers"][0]["image"],
+        "command": ["sleep", str(_READS_S)],
+        "volumeMounts": [{"name": "shared", "mountPath": SHARED, "readOnly": True}],
+    }
+    spec = {
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": _READS_S,
+        "containers": [container],
+        "volumes": [each for each in head["volumes"] if each["name"] == "shared"],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": spec}
+    return about["name"], str(yaml.dump(pod, Dumper=_Dumper, sort_keys=False, width=100))
 
 
 class _Dumper(yaml.SafeDumper):

@@ -10,7 +10,7 @@ from typing import Any
 from raygen.launch import kubectl, ray_job, slurm_queue
 from raygen.launch.environment import Packages
 from raygen.launch.job_state import JobState
-from raygen.launch.kuberay import manifests
+from raygen.launch.kuberay import SHARED, manifests
 from raygen.launch.local_log import Logs, local_logs
 from raygen.launch.order import Order
 from raygen.launch.slurm import batch_script
@@ -59,6 +59,7 @@ LAUNCHERS: Mapping[str, Launcher] = {
         state_of=lambda ticket: kubectl.state_of(ticket.job),
         stop=lambda ticket: kubectl.stop(ticket.job),
         logs=kubectl.logs,
+        fetch=kubectl.fetch,
         packages=lambda cluster, packages: (
             f"no files are shipped to Kubernetes, and {packages.files[0]} is one; "
             f"put it into the image ({cluster.image})"
@@ -66,6 +67,7 @@ LAUNCHERS: Mapping[str, Launcher] = {
             else ""
         ),
         has_own_files=True,
+        runs_below=f"{SHARED}/runs",
     ),
     "ray": Launcher(
         render=ray_job.description,

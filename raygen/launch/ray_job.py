@@ -15,6 +15,7 @@ from typing import Any
 
 from raygen import __version__
 from raygen.errors import EnvironmentProblem, RunError
+from raygen.launch.brought import bring_run, trial_log
 from raygen.launch.bundle import Bundle, bundle_of
 from raygen.launch.cluster_file import read_cluster
 from raygen.launch.environment import failure_in
@@ -22,7 +23,7 @@ from raygen.launch.job_server import NotUp, job_server, start, up_command
 from raygen.launch.job_state import BEGUN, JobState, reason_in
 from raygen.launch.order import Order
 from raygen.launch.ray_cluster import RayCluster
-from raygen.launch.ray_files import bring_run, trial_log
+from raygen.launch.ray_files import files_of
 from raygen.launch.ticket import Ticket
 from raygen.runs.paths import RunPaths
 from raygen.uris import is_uri
@@ -118,7 +119,7 @@ def settle(ticket: Ticket) -> str:
 
 def fetch(ticket: Ticket, paths: RunPaths) -> list[Path]:
     """Bring what a run has come to; gives what was written."""
-    return bring_run(_cluster(ticket), ticket, paths)
+    return bring_run(files_of(_cluster(ticket), ticket.run), ticket, paths)
 
 
 def state_of(ticket: Ticket) -> JobState:
@@ -158,7 +159,7 @@ def logs(ticket: Ticket, paths: RunPaths, trial: str | None, follow: bool) -> It
                     if trial is None:
                         text = client.get_job_logs(ticket.job)[place:]
                     else:
-                        text = trial_log(cluster, ticket, trial)[place:]
+                        text = trial_log(files_of(cluster, ticket.run), trial)[place:]
                     yield text
                     place, failures, began = place + len(text), 0, True
                     if over:

@@ -35,7 +35,7 @@ def test_shipped_file_is_read() -> None:
         ("slurm: {node: 2}", r"cluster.yaml:1: slurm.node: unknown key; .*did you mean `nodes`"),
         ("slurm: {nodes: 0}", r"slurm.nodes: 0 given; it must be a whole number of at least 1"),
         ("slurm: {time_limit: soon}", r"slurm.time_limit: 'soon' given; it must be a duration"),
-        ("slurm: {python: []}", r"slurm.python: .*given; it must be the path of an interpreter, or"),
+        ("slurm: {python: []}", r"slurm.python: .*given; it must be the path of an interpreter"),
         ("slurm: {}\nextra: 1", r"cluster.yaml:2: extra: unknown key"),
         ("provider: {type: aws}", r"cluster.yaml: auth.ssh_user: missing; see cluster/"),
         (f"{RAY}\nidle_timeout: 5", r"cluster.yaml:4: idle_timeout: unknown key; .*idle_timeout_m"),

@@ -22,22 +22,42 @@ GOLDEN = ROOT / "tests" / "golden" / "kuberay_job.yaml"
 SCHEMAS = ROOT.parent / "shared" / "data" / "kuberay_crds"
 SUBMIT = ("submit", "config.yaml", "--cluster", "kuberay.yaml")
 KUBECTL = """#!{python}
-import json, sys
+import atexit, json, subprocess, sys
 path = {jobs!r}
 state = json.load(open(path))
+words = [word for word in sys.argv[1:] if not word.startswith("--namespace")]
 state["calls"].append(sys.argv[1:])
-if "create" in sys.argv and state["status"]:
+atexit.register(lambda: json.dump(state, open(path, "w")))
+
+
+
+def now(key):  # of several answers the next; the last stays
+    answers = state[key] if isinstance(state[key], list) else [state[key]]
+    return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+if words[0] == "create" and state["status"] and "RayJob" in (text := sys.stdin.read()):
     sys.exit("Error from server (AlreadyExists): rayjobs.ray.io already exists")
-elif "create" in sys.argv or "apply" in sys.argv:
-    state["applied"] += sys.stdin.read()
-elif "events" in sys.argv:
+elif words[0] in ("create", "apply"):
+    state["applied"] += locals().get("text", "") or sys.stdin.read()
+elif words[:2] == ["get", "events"]:
     about = {{"name": "raygen-digits-workers-x"}}
     print(json.dumps({{"items": [{{"involvedObject": about, "message": "0/3 nodes: no GPU"}}]}}))
-elif "get" in sys.argv:
-    if state["status"] is None:
+elif words[:2] == ["get", "pods"]:
+    pod = {{"metadata": {{"name": "the-head"}}, "status": {{"phase": "Running"}}}}
+    print(json.dumps({{"items": [pod] if state["head"] else []}}))
+elif words[0] == "get":
+    if (status := now("status")) is None:
         sys.exit("Error from server (NotFound): rayjobs.ray.io not found")
-    print(json.dumps({{"status": state["status"]}}))
-json.dump(state, open(path, "w"))
+    print(json.dumps({{"status": status}}))
+elif words[0] == "logs":
+    if (said := now("said")) is None:
+        sys.exit("error: error from server (NotFound): jobs.batch not found in default")
+    print(said.splitlines()[-1] if "--tail=1" in words else said)
+elif words[0] == "exec":
+    inside = words[words.index("--") + 1 :]
+    here = [word.replace("/shared", {claim!r}) for word in inside]
+    sys.exit(subprocess.run(here).returncode)
 """
 
 
@@ -52,7 +72,7 @@ def rendered(folder: Path) -> str:
         config=config,
         overrides=("search.trials=8; reboot",),
         here=folder,
-        run=folder / "runs",
+        run=Path("/shared/runs/My digits.1"),
         output=folder / "model.py",
         log=folder / "log.txt",
     )
@@ -124,30 +144,112 @@ def test_names_are_as_kubernetes_has_them(run: str, name: str) -> None:
     assert len(job_name("x" * 90)) == 40
 
 
-def test_a_job_is_submitted_asked_for_and_stopped(
-    place: Path, raygen: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Why it waits is told in the scheduler's words; stop deletes it."""
-    jobs, program = place / "jobs.json", place / "kubectl"
-    jobs.write_text(json.dumps({"calls": [], "status": {}, "applied": ""}))
-    program.write_text(KUBECTL.format(python=sys.executable, jobs=str(jobs)))
+Be = Callable[..., list[list[str]]]
+
+
+@pytest.fixture
+def be(place: Path, monkeypatch: pytest.MonkeyPatch) -> Be:
+    """A kubectl whose answers can be set; gives what it was asked so far."""
+    jobs, program, claim = place / "jobs.json", place / "kubectl", place / "claim"
+    first = {"calls": [], "status": {}, "applied": "", "head": False, "said": None}
+    jobs.write_text(json.dumps(first))
+    program.write_text(KUBECTL.format(python=sys.executable, jobs=str(jobs), claim=str(claim)))
     program.chmod(0o755)
+    claim.mkdir()
     monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
     (place / "kuberay.yaml").write_text("kuberay: {image: a, claim: b}\n")
 
-    def be(status: dict[str, str] | None) -> str:
-        jobs.write_text(json.dumps({**json.loads(jobs.read_text()), "status": status}))
+    def set_to(**answers: object) -> list[list[str]]:
+        state = {**json.loads(jobs.read_text()), **answers}
+        jobs.write_text(json.dumps(state))
+        calls: list[list[str]] = state["calls"]
+        return calls
+
+    return set_to
+
+
+def test_a_job_is_submitted_asked_for_and_stopped(
+    place: Path, raygen: Callable[..., tuple[int, str]], be: Be
+) -> None:
+    """Why it waits is told in the scheduler's words; stop deletes it."""
+
+    def status(answer: dict[str, str] | None) -> str:
+        be(status=answer)
         return raygen("status", "runs/digits")[1]
 
     assert raygen(*SUBMIT)[0] == 0
-    applied = json.loads(jobs.read_text())["applied"]
+    applied = json.loads((place / "jobs.json").read_text())["applied"]
     assert applied.index("kind: RayJob") < applied.index("kind: ConfigMap")
-    assert "job-name=raygen-digits" in raygen("logs", "runs/digits")[1]
-    assert "waiting: 0/3 nodes: no GPU" in be({})
-    assert "job default/raygen-digits: running" in be({"jobDeploymentStatus": "Running"})
+    assert "waiting: 0/3 nodes: no GPU" in status({})
+    assert raygen("logs", "runs/digits") == (0, "")
+    be(said="search 3/8 trials")
+    running = status({"jobDeploymentStatus": "Running"})
+    assert running.splitlines() == ["job default/raygen-digits: running", "search 3/8 trials"]
     assert raygen("stop", "runs/digits")[0] == 0
-    last = json.loads(jobs.read_text())["calls"][-1]
-    assert last == ["--namespace=default", "delete", "rayjob", "raygen-digits"]
-    assert "failed: it broke" in be({"jobDeploymentStatus": "Failed", "message": "it broke"})
+    assert be()[-1] == ["--namespace=default", "delete", "rayjob", "raygen-digits"]
+    assert "failed: it broke" in status({"jobDeploymentStatus": "Failed", "message": "it broke"})
     assert "AlreadyExists" in raygen(*SUBMIT)[1]
-    assert "gone" in be(None)
+    assert "gone" in status(None)
+
+
+def test_a_run_lies_in_the_claim(
+    place: Path, raygen: Callable[..., tuple[int, str]], be: Be
+) -> None:
+    """Elsewhere nothing would be left of it when its pods go."""
+    code, told = raygen(*SUBMIT, "--run-dir", "/data/runs/digits")
+
+    assert (code, be()) == (2, [])
+    assert "--run-dir: '/data/runs/digits' given; it must lie below /shared" in told
+
+
+@pytest.mark.parametrize("head", [True, False], ids=["while it runs", "when its pods are gone"])
+def test_files_and_logs_come_here(
+    place: Path, raygen: Callable[..., tuple[int, str]], be: Be, head: bool
+) -> None:
+    """By the head's pod; without one by a pod that mounts the claim, and is taken away again."""
+    raygen(*SUBMIT)
+    word = "Running" if head else "Complete"
+    be(status={"jobDeploymentStatus": word, "rayClusterName": "x"}, head=head)
+    there = place / "claim/runs/digits"
+    for name, text in {
+        "leaderboard.json": "{}",
+        "model.py": "A = 1",
+        "trials/00000/log.txt": "epoch 1",
+        "trials/00000/checkpoint-0-1/weights": "many",
+    }.items():
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_text(text)
+
+    assert raygen("logs", "runs/digits", "00000") == (0, "epoch 1")
+    code, told = raygen("fetch", "runs/digits")
+
+    assert code == 0, told
+    assert (place / "runs/digits/leaderboard.json").read_text() == "{}"
+    assert (place / "model.py").read_text() == "A = 1"
+    assert not (place / "runs/digits/trials/00000/checkpoint-0-1").exists()
+    asked = [call[1:] for call in be()]
+    pods = {call[1] for call in asked if call[0] == "exec"}
+    assert pods == {"the-head" if head else "raygen-digits-files"}
+    made = [call for call in asked if call[0] in ("create", "delete", "wait")]
+    own = ["delete", "create", "wait", "delete"]
+    assert [call[0] for call in made] == ([] if head else own * 2)
+    code, told = raygen("logs", "runs/digits", "00007")
+    assert code == 2
+    assert "tar fails there" in told
+    code, told = raygen("logs", "runs/digits")
+    assert (code, "its pods are gone" in told) == (2, True), told
+
+
+def test_a_run_is_followed_to_its_end(
+    raygen: Callable[..., tuple[int, str]], be: Be, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it prints comes once, piece by piece, until the job is over."""
+    raygen(*SUBMIT)
+    running, complete = ({"jobDeploymentStatus": word} for word in ("Running", "Complete"))
+    be(status=[running, running, complete], said=["one", "one\ntwo"])
+    monkeypatch.setattr("raygen.launch.kubectl._PAUSE_S", 0)
+
+    code, told = raygen("attach", "runs/digits")
+
+    assert code == 0
+    assert told.splitlines() == ["one", "two", "job default/raygen-digits: complete", "two"]
