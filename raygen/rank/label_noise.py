@@ -21,7 +21,18 @@ _MOST = 0.3
 """Contradictions among the surest predictions from which they are no evidence."""
 _LEARNT = 0.6
 """Errors of all predictions, of those of the most frequent class, from which nothing is learnt."""
+_BETTER = 0.9
+"""Errors of all predictions, of those of the most frequent class, from which it only guesses."""
 _LEVEL = 0.05
+_FLAT = 0.7
+"""Contradictions of the surest tenth, of those of the surest quarter, from which they have stopped
+falling: two normal classes whose surest tenth is wrong as often as ``_MOST_FLAT`` have 0.7, and
+fewer the less they overlap."""
+_MOST_FLAT = 0.13
+_FEWEST_FLAT = 1000
+_ADMITS = 0.05
+"""Errors that the surest predictions expect of themselves, of those that are there, without which
+they are only sure."""
 _UNSURE = 0.1
 """Errors that the surest predictions are spared, from which it is the learner that is too weak."""
 
@@ -39,6 +50,22 @@ class Noise:
     count: int
     """Rows with the surest predictions."""
 
+    def is_plain(self, guessed: float) -> bool:
+        """Whether it is the labels that are wrong, and not the learner that is weak.
+
+        Args:
+            guessed: Errors of saying the most frequent class.
+        """
+        steady = max(0.5 * self.all, self.all - _UNSURE) <= self.sure <= _MOST
+        wrong = round(self.sure * self.count)
+        return steady and self.all <= _LEARNT * guessed and _chance(wrong, self.count) <= _LEVEL
+
+    def told(self, whose: str, rows: int) -> str:
+        """The evidence in words."""
+        share, both = min(self.share, self.sure), f"confident learning says {100 * self.share:.0f}"
+        sure = f"{100 * self.sure:.0f} % of {whose} contradict theirs"
+        return f"about {100 * share:.0f} % of {rows} labels may be wrong: {both} %, and {sure}"
+
 
 def label_noise(rows: Rows) -> Diagnosis | None:
     """Say that labels are wrong, where it is not the learner that is.
@@ -53,18 +80,44 @@ def label_noise(rows: Rows) -> Diagnosis | None:
     if rows.regression or not rows.deals:
         return None
     noise = measure_noise(rows.y, rows.predictions)
-    wrong = round(noise.sure * noise.count)
-    chance = float(special.betainc(wrong, noise.count - wrong + 1, _LEAST)) if wrong else 1.0
-    steady = max(0.5 * noise.all, noise.all - _UNSURE) <= noise.sure <= _MOST
-    guessed = 1 - float(np.bincount(rows.y).max()) / len(rows.y)
-    if chance > _LEVEL or not steady or noise.all > _LEARNT * guessed:
+    if not noise.is_plain(1 - float(np.bincount(rows.y).max()) / len(rows.y)):
         return None
-    share = min(noise.share, noise.sure)
-    told = (
-        f"about {100 * share:.0f} % of {len(rows.y)} labels may be wrong: confident learning says"
+    told = noise.told("a simple learner's surest predictions", len(rows.y))
+    return Diagnosis("label noise", told)
+
+
+def suspected_noise(y: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Diagnosis | None:
+    """Say that labels are wrong by what a candidate says of all held-out rows.
+
+    It has learnt more than a simple learner, from all rows. So that is also taken as evidence which
+    only many rows can show: where classes overlap, predictions are right more often the surer they
+    are, up to the surest of all; wrong labels contradict these as often as those less sure. It is
+    said if the surest tenth is contradicted more often than chance would do it with three wrong
+    labels in a hundred, and more often than with ``_FLAT`` of what the surest quarter has.
+
+    Args:
+        y: The labels.
+        probabilities: One line a row, one column a class, by networks that have not seen it.
+    """
+    sure = probabilities.max(axis=1)
+    surest = np.argsort(-sure, kind="stable")[: max(len(y) // 10, 1)]
+    wrong = int((probabilities[surest].argmax(axis=1) != y[surest]).sum())
+    tenth = wrong / len(surest)
+    if 1 - sure[surest].mean() < _ADMITS * tenth:
+        return None
+    noise = measure_noise(y, probabilities)
+    guessed = 1 - float(np.bincount(y).max()) / len(y)
+    if noise.is_plain(guessed):
+        return Diagnosis("label noise suspected", noise.told("its surest predictions", len(y)))
+    if len(y) < _FEWEST_FLAT or noise.all > _BETTER * guessed or not 0 < tenth <= _MOST_FLAT:
+        return None
+    if _chance(wrong, len(surest), max(_LEAST, _FLAT * noise.sure)) > _LEVEL:
+        return None
+    told = f"about {100 * tenth:.0f} % of {len(y)} labels may be wrong: so many contradict its"
+    return Diagnosis(
+        "label noise suspected",
+        f"{told} surest tenth of predictions, and {100 * noise.sure:.0f} % its surest quarter",
     )
-    sure = f"{100 * noise.sure:.0f} % of a simple learner's surest predictions contradict theirs"
-    return Diagnosis("label noise", f"{told} {100 * noise.share:.0f} %, and {sure}")
 
 
 def measure_noise(y: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Noise:
@@ -96,3 +149,8 @@ def measure_noise(y: NDArray[np.int64], probabilities: NDArray[np.float64]) -> N
     count = max(round(_SURE * len(y)), min(_FEWEST, len(y) // 2), 1)
     sure = np.argsort(-p.max(axis=1), kind="stable")[:count]
     return Noise(wrong, float(contradicted[sure].mean()), float(contradicted.mean()), len(sure))
+
+
+def _chance(wrong: int, count: int, share: float = _LEAST) -> float:
+    """How probable so many wrong ones or more are, of so many with this share of them."""
+    return float(special.betainc(wrong, count - wrong + 1, share)) if wrong else 1.0

@@ -14,6 +14,7 @@ from raygen.rank.checks import checking_rows
 from raygen.rank.crossval import best_trials, crossvalidate, fit_winner, terms_of
 from raygen.rank.ensemble import ensemble_of
 from raygen.rank.folds import ranking_json
+from raygen.rank.label_noise import suspected_noise
 from raygen.rank.leaderboard import Entry
 from raygen.rank.out_of_fold import Predictions, describe, never_predicted, read_predictions
 from raygen.rank.repeats import rank_repeats
@@ -63,8 +64,12 @@ def _described(run: Run, entries: list[Entry]) -> Ranking:
     told = ranking_json(run.history, [trial.trial_id for trial in best_trials(run)], terms_of(run))
     together = ensemble_of(found, y, run.blueprint.metric)
     entries, seeds = _with_seeds(run, entries, told["terms"]["rope"])
+    named = any(each["verdict"] == "label noise" for each in run.history.data or ())
     return Ranking(
-        entries=[_with(entry, found.get(entry.trial_id), y, classes) for entry in entries],
+        entries=[
+            _with(entry, found.get(entry.trial_id), y, classes, suspects=not named)
+            for entry in entries
+        ],
         told={**told, "data": run.history.data, "ensemble": together, "seeds": seeds_json(seeds)},
     )
 
@@ -81,14 +86,24 @@ def _with_seeds(run: Run, entries: list[Entry], rope: float) -> tuple[list[Entry
 
 
 def _with(
-    entry: Entry, found: Predictions | None, y: np.ndarray, classes: Sequence[str | int]
+    entry: Entry,
+    found: Predictions | None,
+    y: np.ndarray,
+    classes: Sequence[str | int],
+    *,
+    suspects: bool,
 ) -> Entry:
-    """An entry with what its predictions of held-out rows say, where these are kept."""
+    """An entry with what its predictions of held-out rows say, where these are kept.
+
+    Only the first is asked for wrong labels, unless they are known.
+    """
     if found is None or entry.verdict is None:
         return entry
     told = describe(found, y, classes, with_curves=entry.rank == 1)
-    missing = never_predicted(told)
-    diagnosis = (*entry.verdict.diagnosis, *([missing] if missing else ()))
+    more = [never_predicted(told)]
+    if suspects and entry.rank == 1 and found.values.ndim == 2:
+        more.append(suspected_noise(y[found.rows], found.values))
+    diagnosis = (*entry.verdict.diagnosis, *(each for each in more if each))
     return replace(entry, held_out=told, verdict=replace(entry.verdict, diagnosis=diagnosis))
 
 
