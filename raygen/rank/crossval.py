@@ -107,11 +107,16 @@ def _looked_at(run: Run, y: np.ndarray) -> tuple[bool | None, float | None]:
 def _missing(run: Run, trials: list[TrialRecord], lost: set[_Key]) -> list[_Key]:
     """What is to be trained before the next look at the race, or at all; fold by fold."""
     total = run.experiment.rank.scores
-    going_on, goal = trials, total
+    goals = dict.fromkeys(range(len(trials)), total)
     if run.experiment.rank.method == "race":
-        stand = standing([_scores(run, trial.trial_id, lost) for trial in trials], folds=total)
-        going_on, goal = [trials[place] for place in stand.going_on], stand.goal
-    keys = [(trial.trial_id, fold) for fold in range(goal) for trial in going_on]
+        scores = [_scores(run, trial.trial_id, lost) for trial in trials]
+        goals = standing(scores, folds=total).goals
+    keys = [
+        (trials[place].trial_id, fold)
+        for fold in range(total)
+        for place, goal in goals.items()
+        if fold < goal
+    ]
     return [key for key in keys if key not in run.history.folds or key in lost]
 
 

@@ -20,6 +20,7 @@ from raygen.runs.records import History, State, TrialRecord
 
 _GOOD = [0.94, 0.90, 0.95, 0.91, 0.94, 0.90]
 _BETTER = [0.92, 0.93, 0.94, 0.95, 0.93, 0.93]
+_FAIR = [0.88, 0.89, 0.90, 0.90, 0.90, 0.90]
 _BAD = [0.30, 0.31, 0.32, 0.31, 0.33, 0.30]
 
 
@@ -115,7 +116,7 @@ def test_in_full_everybody_gets_all_folds_at_once() -> None:
 
 
 def test_the_race_goes_on_without_those_that_lag_behind() -> None:
-    """The first look is after two folds, and each later one after one more."""
+    """Of four, the first look is after two folds, and each later one after one more."""
     run = FakeRun(4, method="race")
     pool = FakePool(run, _GOOD, _BETTER, _BAD, _BAD)
 
@@ -131,13 +132,27 @@ def test_the_race_goes_on_without_those_that_lag_behind() -> None:
     }
 
 
-@pytest.mark.parametrize("patience", range(1, 17))
+def test_the_better_half_goes_ahead_to_the_second_fold() -> None:
+    """Who is far behind on the first has no other; the leaderboard says so."""
+    run = FakeRun(6, method="race")
+    pool = FakePool(run, _BAD, _GOOD, _BETTER, _FAIR, _GOOD, _BAD)
+
+    entries = ranked(run, pool)
+
+    assert pool.rounds[0] == [(str(trial), 0) for trial in range(6)]
+    assert pool.rounds[1] == [("1", 1), ("2", 1), ("3", 1), ("4", 1)]
+    last = [(entry.trial_id, entry.verdict.folds_run, entry.interval) for entry in entries[-2:]]
+    assert last == [("0", 1, None), ("5", 1, None)]
+    assert [entry.verdict.tied for entry in entries[-2:]] == [False, False]
+
+
+@pytest.mark.parametrize("patience", range(1, 24))
 def test_an_interrupted_race_trains_nothing_twice(patience: int) -> None:
     """Wherever it is stopped, the same command ends as if it had not been."""
-    table = (_GOOD, _BETTER, _BAD, _BAD)
-    whole = FakeRun(4, method="race")
+    table = (_BAD, _GOOD, _BETTER, _FAIR, _GOOD, _BAD)
+    whole = FakeRun(6, method="race")
     expected = ranked(whole, FakePool(whole, *table))
-    run = FakeRun(4, method="race")
+    run = FakeRun(6, method="race")
     first = FakePool(run, *table, patience=patience)
 
     begun = ranked(run, first)
