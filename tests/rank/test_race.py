@@ -138,7 +138,7 @@ def test_the_leader_is_tied_with_itself_and_with_whom_it_cannot_be_told_from() -
     scores = [[0.90, 0.91, 0.92, 0.93], [0.91, 0.90, 0.92, 0.92], [0.89, 0.92], [0.2, 0.3]]
 
     assert tied_for_first(scores, 0, test_share=0.2) == (True, True, True, False)
-    single = [*scores[:2], [0.89], [0.2]]  # the spread is that of the others on two folds
-    assert tied_for_first(single, 0, test_share=0.2) == (True, True, True, False)
+    single = [*scores[:3], [0.89], [0.2]]  # the spread is that of the others on two folds
+    assert tied_for_first(single, 0, test_share=0.2) == (True, True, True, True, False)
     assert tied_for_first([[0.9], [0.1]], 0, test_share=0.2) == (True, True)
     assert tied_for_first([[0.9, 0.8]], 0, test_share=0.2) == (True,)
