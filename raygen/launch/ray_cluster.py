@@ -50,8 +50,13 @@ def cluster_at(address: str) -> RayCluster:
     Raises:
         ConfigError: The address is none of a job server.
     """
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https", "ray") or not parts.hostname:
+    try:
+        parts = urlsplit(address)
+        is_none = parts.scheme not in ("http", "https", "ray") or not parts.hostname
+        is_none = is_none or parts.port == 0
+    except ValueError:  # a port that is no number or above 65535, half a bracket
+        is_none = True
+    if is_none or (parts.scheme == "ray" and parts.path not in ("", "/")):
         raise ConfigError(
             f"{address!r} given",
             where="--cluster",
