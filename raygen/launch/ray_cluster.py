@@ -50,18 +50,20 @@ def cluster_at(address: str) -> RayCluster:
     Raises:
         ConfigError: The address is none of a job server.
     """
+    none = ConfigError(
+        f"{re.sub('//.*@', '//', address)!r} given",
+        where="--cluster",
+        must="it must be a file, ray://HOST:PORT, or http://HOST:8265",
+    )
     try:
         parts = urlsplit(address)
-        is_none = parts.scheme not in ("http", "https", "ray") or not parts.hostname
-        is_none = is_none or parts.port == 0
-    except ValueError:  # a port that is no number or above 65535, half a bracket
-        is_none = True
-    if is_none or (parts.scheme == "ray" and parts.path not in ("", "/")):
-        raise ConfigError(
-            f"{address!r} given",
-            where="--cluster",
-            must="it must be a file, ray://HOST:PORT, or http://HOST:8265",
-        )
+        port = parts.port
+    except ValueError:  # half a bracket, or a port that is no number or above 65535
+        raise none from None
+    if parts.scheme not in ("http", "https", "ray") or not parts.hostname or port == 0:
+        raise none
+    if parts.scheme == "ray" and parts.path not in ("", "/"):
+        raise none
     if parts.username or parts.password or parts.query:
         raise ConfigError(
             "more than an address given",

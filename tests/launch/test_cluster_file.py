@@ -86,6 +86,7 @@ def test_shipped_machines_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         ("ftp://head", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
         ("http://head:many", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
+        ("http://ann:secret@head:many", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
         ("http://head:70000", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
         ("http://[::1", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
         ("ray://head:10001/jobs", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
