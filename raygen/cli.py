@@ -214,11 +214,12 @@ def _plan(
 
 def _plan_of(run: Path, overrides: list[str] | None) -> Plan:
     from raygen.plan import plan_run
+    from raygen.runs.board import no_run
     from raygen.runs.paths import RunPaths
 
     paths = RunPaths(run)
     if not paths.config.exists():
-        raise ConfigError("there is no run", where=str(run), remedy="type ls runs")
+        raise no_run(run)
     return plan_run(paths.config, overrides or (), run_dir=str(run), emits=False)
 
 
@@ -235,7 +236,16 @@ def _rank_files(files: list[Path], words: list[str], run_dir: str | None) -> Non
     """Compare programs that no search has found."""
     from raygen.pipeline import run_steps
     from raygen.plan import plan_files
+    from raygen.runs.paths import RunPaths
 
+    for each in files:
+        if RunPaths(each).config.is_file():
+            raise ConfigError(
+                "it is a run, among others",
+                where=str(each),
+                must="a run is ranked alone, and beside others a program",
+                remedy=f"type {RunPaths(each).best / 'model.py'} for its winner",
+            )
     named = [str(each / "model.py" if each.is_dir() else each) for each in files]
     plan = plan_files(named, words, run_dir=run_dir)
     _note(plan.blueprint.told())

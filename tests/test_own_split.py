@@ -66,6 +66,13 @@ def holes(rows):
 def words(rows):
     return ["a"] * len(rows)
 
+def reals(rows):
+    return [0.0, 1.0] * (len(rows) // 2)
+
+def endless(rows):
+    while True:
+        yield [5, 6], [0, 1]
+
 def nothing(rows):
     return None
 
@@ -194,7 +201,9 @@ def test_it_is_found_beside_the_config(
         ("short", "gives 2 fold numbers; there are 80 rows"),
         ("holes", "gives the fold numbers 0, 2; they must be 0, 1, ... without a gap"),
         ("words", "gives <U1 of shape (80,); it must give pairs"),
-        ("nothing", "gives a NoneType; it must give pairs"),
+        ("reals", "gives float64 of shape (80,); it must give pairs"),
+        ("nothing", "gives nothing; it must give pairs"),
+        ("endless", "gives row 0 as held out in folds 0 and 1"),
         ("breaks", "failed: line "),
         ("breaks", "`return rows[\"sight\"]`: KeyError: 'sight'; it is called with the training"),
         ("leaves", "SystemExit: no"),
