@@ -19,6 +19,8 @@ from raygen.errors import ConfigError, RaygenError
 from raygen.verbs import add_to
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from raygen.pipeline import Result
     from raygen.plan import Plan
     from raygen.report.run_view import RunView
@@ -30,6 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Search, rank and write plain models from one YAML file.",
 )
+
+_WIDE = 200
+"""Columns of a file, which has no width of its own."""
 
 _Config = Annotated[Path, typer.Option("--config", help="The YAML file.")]
 _Output = Annotated[str | None, typer.Option("--output", help="File for the winner.")]
@@ -286,8 +291,6 @@ def _show_ranked(paths: RunPaths, as_json: bool) -> None:
 
 
 def _show_searched(paths: RunPaths, as_json: bool) -> None:
-    from rich.console import Console
-
     from raygen.report.run_view import read_run
 
     found = read_run(paths)
@@ -297,7 +300,7 @@ def _show_searched(paths: RunPaths, as_json: bool) -> None:
     if found.is_single:
         _show_training(found, paths)
         return
-    Console().print(found.table())
+    _print(found.table())
     _print_advice(paths)
     _note(f"not ranked yet; type raygen rank {paths.folder}")
 
@@ -337,12 +340,24 @@ def _print_advice(paths: RunPaths, *, err: bool = False) -> None:
         typer.echo(f"advice: {line}", err=err)
 
 
-def _print_leaderboard(board: dict[str, Any]) -> None:
+def _print(shown: RenderableType) -> None:
+    """Write a table; into a file in long lines, without blanks at their ends."""
     from rich.console import Console
 
+    console = Console()
+    if console.is_terminal:
+        console.print(shown)
+        return
+    wide = Console(width=None if "COLUMNS" in os.environ else _WIDE, color_system=None)
+    with wide.capture() as told:
+        wide.print(shown)
+    typer.echo("\n".join(line.rstrip() for line in told.get().splitlines()))
+
+
+def _print_leaderboard(board: dict[str, Any]) -> None:
     from raygen.report.tables import leaderboard_table
 
-    Console().print(leaderboard_table(board))
+    _print(leaderboard_table(board))
 
 
 def _print_outcome(result: Result) -> None:

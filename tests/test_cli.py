@@ -356,6 +356,23 @@ def test_a_damaged_leaderboard_is_one_line(raygen: Command, text: str) -> None:
         assert outcome.err.startswith("Error: run/leaderboard.json: cannot be read, for it is")
 
 
+def test_a_file_gets_long_lines_without_blanks_at_their_ends(raygen: Command) -> None:
+    """Nothing is cut off for a screen that is not there."""
+    values = {f"parameter_{number}": number for number in range(20)}
+    entry = {"rank": 1, "trial_id": "00000", "candidate": values, "mean": 0.5, "std": 0.1}
+    entry |= {"folds": [0.4, 0.6], "num_parameters": 10, "seconds": 1.0}
+    other = entry | {"rank": 2, "candidate": {name: 0 for name in values}}
+    board = {"name": "some", "metric": "accuracy", "mode": "max", "entries": [entry, other]}
+    Path("run").mkdir()
+    Path("run/leaderboard.json").write_text(json.dumps(board | {"test": {}}))
+
+    lines = raygen("show", "run").out.splitlines()
+
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert max(map(len, lines)) > 80
+    assert not any("…" in line for line in lines)
+
+
 def test_who_names_no_run_hears_which_was_meant(raygen: Command) -> None:
     """By its name alone, by a folder in it; and that a run on a cluster is not here yet."""
     Path("runs/digits/trials").mkdir(parents=True)
