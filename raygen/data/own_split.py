@@ -122,9 +122,7 @@ def _called(request: Request, rows: pd.DataFrame) -> Any:
         function = getattr(module, name, None)
         if function is not None:
             found = function(rows)
-            if isinstance(
-                found, Iterator
-            ):  # it may never end, and there are no more folds than rows
+            if isinstance(found, Iterator):  # which may never end; no more folds than rows are any
                 return list(islice(found, len(rows) + 1))
             return list(found) if isinstance(found, Iterable) else found
     except (Exception, SystemExit) as error:  # whatever the user's function raises
