@@ -19,6 +19,8 @@ from raygen.errors import ConfigError, RaygenError
 from raygen.verbs import add_to
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from raygen.pipeline import Result
     from raygen.plan import Plan
     from raygen.report.run_view import RunView
@@ -30,6 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Search, rank and write plain models from one YAML file.",
 )
+
+_WIDE = 200
+"""Columns of a file, which has no width of its own."""
 
 _Config = Annotated[Path, typer.Option("--config", help="The YAML file.")]
 _Output = Annotated[str | None, typer.Option("--output", help="File for the winner.")]
@@ -214,11 +219,12 @@ def _plan(
 
 def _plan_of(run: Path, overrides: list[str] | None) -> Plan:
     from raygen.plan import plan_run
+    from raygen.runs.board import no_run
     from raygen.runs.paths import RunPaths
 
     paths = RunPaths(run)
     if not paths.config.exists():
-        raise ConfigError("there is no run", where=str(run), remedy="type ls runs")
+        raise no_run(run)
     return plan_run(paths.config, overrides or (), run_dir=str(run), emits=False)
 
 
@@ -235,7 +241,16 @@ def _rank_files(files: list[Path], words: list[str], run_dir: str | None) -> Non
     """Compare programs that no search has found."""
     from raygen.pipeline import run_steps
     from raygen.plan import plan_files
+    from raygen.runs.paths import RunPaths
 
+    for each in files:
+        if RunPaths(each).config.is_file():
+            raise ConfigError(
+                "it is a run, among others",
+                where=str(each),
+                must="a run is ranked alone, and beside others a program",
+                remedy=f"type {RunPaths(each).best / 'model.py'} for its winner",
+            )
     named = [str(each / "model.py" if each.is_dir() else each) for each in files]
     plan = plan_files(named, words, run_dir=run_dir)
     _note(plan.blueprint.told())
@@ -276,8 +291,6 @@ def _show_ranked(paths: RunPaths, as_json: bool) -> None:
 
 
 def _show_searched(paths: RunPaths, as_json: bool) -> None:
-    from rich.console import Console
-
     from raygen.report.run_view import read_run
 
     found = read_run(paths)
@@ -287,7 +300,7 @@ def _show_searched(paths: RunPaths, as_json: bool) -> None:
     if found.is_single:
         _show_training(found, paths)
         return
-    Console().print(found.table())
+    _print(found.table())
     _print_advice(paths)
     _note(f"not ranked yet; type raygen rank {paths.folder}")
 
@@ -327,12 +340,24 @@ def _print_advice(paths: RunPaths, *, err: bool = False) -> None:
         typer.echo(f"advice: {line}", err=err)
 
 
-def _print_leaderboard(board: dict[str, Any]) -> None:
+def _print(shown: RenderableType) -> None:
+    """Write a table; into a file in long lines, without blanks at their ends."""
     from rich.console import Console
 
+    console = Console()
+    if console.is_terminal:
+        console.print(shown)
+        return
+    wide = Console(width=None if "COLUMNS" in os.environ else _WIDE, color_system=None)
+    with wide.capture() as told:
+        wide.print(shown)
+    typer.echo("\n".join(line.rstrip() for line in told.get().splitlines()))
+
+
+def _print_leaderboard(board: dict[str, Any]) -> None:
     from raygen.report.tables import leaderboard_table
 
-    Console().print(leaderboard_table(board))
+    _print(leaderboard_table(board))
 
 
 def _print_outcome(result: Result) -> None:

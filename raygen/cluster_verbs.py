@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from raygen.launch.order import Order
     from raygen.launch.ticket import Ticket
     from raygen.plan import Outline, Plan
+    from raygen.runs.paths import RunPaths
 
 _Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run: runs/<name>.")]
 _RunDir = Annotated[str | None, typer.Option("--run-dir", help="Folder, seen by all nodes.")]
@@ -53,6 +56,11 @@ def submit(
     from raygen.launch.launchers import LAUNCHERS
     from raygen.launch.ticket import Ticket, write_ticket
 
+    if price is not None and not 0 < price < float("inf"):
+        must = "it must be a number above 0"
+        raise ConfigError(
+            f"{price:g} given", where="--price", must=must, remedy="type --price 3.06"
+        )
     kind, asked, origin = read_cluster(cluster)
     overrides = [*(set_ or []), *([] if share is None else [f"resources.share={share}"])]
     launcher = LAUNCHERS[kind]
@@ -75,7 +83,8 @@ def submit(
             _note(line)
         return
     _refuse_second(plan, is_there=is_there)
-    job = launcher.submit(asked, order, text, plan.paths)
+    with _place_for_ticket(plan.paths):
+        job = launcher.submit(asked, order, text, plan.paths)
     ticket = Ticket(
         kind=kind,
         job=job,
@@ -237,6 +246,36 @@ def _state_of(ticket: Ticket) -> JobState:
     from raygen.launch.launchers import LAUNCHERS
 
     return LAUNCHERS[ticket.kind].state_of(ticket)
+
+
+@contextmanager
+def _place_for_ticket(paths: RunPaths) -> Iterator[None]:
+    """See that a job can be asked for before there is one; leaves no folder if there is none.
+
+    Raises:
+        RunError: The run's folder cannot be written.
+    """
+    folder = paths.ticket.parent
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = paths.ticket.with_suffix(".part")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise RunError(
+            f"cannot be written: {error.strerror}",
+            where=str(paths.folder),
+            must="what the cluster calls the job is kept there",
+            remedy="type --run-dir OTHER, or cd to a folder that can",
+        ) from None
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # something else lies there by now
+            for each in made:
+                each.rmdir()
+        raise
 
 
 def _refuse_second(plan: Plan | Outline, *, is_there: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from raygen.errors import RunError
 from raygen.run_folder import write_whole
+from raygen.runs.board import no_run, read_board
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
 
@@ -70,14 +71,15 @@ def read_leaderboard(paths: RunPaths) -> dict[str, Any]:
     """The leaderboard of a run.
 
     Raises:
-        RunError: There is no such run, or it is not ranked yet.
+        RunError: There is no such run, it is not ranked yet, or the file is damaged.
     """
-    if not paths.leaderboard.exists():
-        known = paths.journal.exists()
+    board = read_board(paths)
+    if board is None and not paths.journal.exists():
+        raise no_run(paths.folder)
+    if board is None:
         raise RunError(
-            "it is not ranked yet" if known else "there is no run",
+            "it is not ranked yet",
             where=str(paths.folder),
-            remedy=f"type raygen rank {paths.folder}" if known else "type ls runs",
+            remedy=f"type raygen rank {paths.folder}",
         )
-    board: dict[str, Any] = json.loads(paths.leaderboard.read_text(encoding="utf-8"))
     return board

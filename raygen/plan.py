@@ -179,6 +179,7 @@ def _plan(
     objectives, space = kind.objectives(experiment), kind.space(experiment)
     check_resources(experiment, here=here)
     check_search(experiment, space, objectives)
+    _check_rope(experiment, objectives[0].name)
     blueprint, task = kind.blueprint(experiment, objectives, space)
     check_checkpoints(experiment, can_resume=blueprint.can_resume)
     blueprint.check()
@@ -199,6 +200,27 @@ def _plan(
         _check_output(completed, where)
     paths = RunPaths(Path(run_dir) if run_dir else Path("runs") / experiment.name)
     return Plan(experiment=completed, blueprint=blueprint, paths=paths)
+
+
+def _check_rope(experiment: Experiment, metric: str) -> None:
+    """Refuse a difference that no two scores can have: all would be the same in practice.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    rope = experiment.rank.rope
+    if rope is None or rope < 1 or experiment.task.objective or experiment.task.command:
+        return  # who scores by a program of their own may count in per cent
+    from raygen.rank.folds import BOUNDS  # scipy
+
+    lowest, highest = BOUNDS.get(metric, (0.0, float("inf")))
+    if rope >= highest - lowest:
+        raise ConfigError(
+            f"{rope:g} given",
+            where=experiment.origin.where("rank.rope"),
+            must=f"{metric} lies between {lowest:g} and {highest:g}, so no difference is as large",
+            remedy="a hundredth is rope: 0.01",
+        )
 
 
 def _name_of(space: Space) -> str:

@@ -129,6 +129,8 @@ def _difference(plan: Plan) -> str:
         differs = same_but_budget(load_experiment(paths.config), plan.experiment)
     if not differs and begun["data_sha"] != plan.blueprint.data_sha:
         differs = "data set or program: the content of its files has changed"
+        if plan.experiment.rank.function:
+            differs += f", or {plan.experiment.rank.split} deals other rows than before"
     if not differs and begun["space_sha"] != plan.space_sha:
         differs = f"search space: {plan.space.name} has changed"
     return differs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from raygen.errors import ConfigError, RunError
+from raygen.errors import ConfigError
 
 if TYPE_CHECKING:
     from raygen.config.space import Space
@@ -97,6 +97,9 @@ def export(
     output: _Output = None,
 ) -> None:
     """Write a run as a table or an Optuna study, or its space for ConfigSpace."""
+    if per is not None and format_ not in (Format.CSV, Format.LATEX):
+        must = f"only the tables csv and latex have rows, {format_.value} has none"
+        raise ConfigError(f"{per.value} given", where="--per", must=must, remedy="remove it")
     if format_ is Format.OPTUNA:
         _export_study(run, output)
     elif format_ is Format.CONFIGSPACE:
@@ -136,12 +139,13 @@ def _table(run: Path, format_: Format, per: Row | None) -> str:
         to_latex,
     )
     from raygen.outcome import read_leaderboard
+    from raygen.runs.board import no_run
     from raygen.runs.paths import RunPaths
     from raygen.runs.records import History
 
     paths = RunPaths(run)
     if not paths.journal.is_file():
-        raise RunError("there is no run", where=str(run), remedy="type ls runs")
+        raise no_run(run)
     history = History.read(paths.journal)
     repeats = any(trial.repeat for trial in history.trials.values())
     cells = per is Row.CANDIDATE if per is not None else repeats

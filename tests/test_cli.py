@@ -104,6 +104,8 @@ def people(*rows: tuple[str, str], copies: int = 20) -> None:
         (DIGITS + "search: {trials: 0}\n", "config.yaml:4: search.trials: 0 given", "at least 1"),
         (DIGITS + "search: {trials: true}\n", "config.yaml:4: search.trials: true given", "a whole number"),
         (DIGITS + "rank: {folds: 1}\n", "config.yaml:4: rank.folds: 1 given", "at least 2"),
+        (DIGITS + "rank: {nested: maybe}\n", "config.yaml:4: rank.nested: 'maybe' given", "for example `nested: false`"),
+        (DIGITS + "rank: {rope: 1}\n", "config.yaml:4: rank.rope: 1 given", "accuracy lies between 0 and 1"),
         (DIGITS + "framework: jax\n", "config.yaml:4: framework: 'jax' given", "torch"),
         (LAYERS + "    - dense: {units: $w}\n  parameters:\n    w: {int: [64, 8]}\n", "config.yaml:9: model.parameters.w.int: [64, 8] given", "low <= high must hold; write [8, 64]"),
         (LAYERS + "    - dense: {units: $w}\n", "config.yaml:7: model.layers[1].dense.units: $w is not defined", "add `w:` below `parameters:`"),
@@ -340,6 +342,49 @@ def test_show_json_is_the_leaderboard_on_one_line(raygen: Command) -> None:
     assert outcome.out.count("\n") == 1
     assert json.loads(outcome.out) == board
     assert "手写" in outcome.out
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}"])
+def test_a_damaged_leaderboard_is_one_line(raygen: Command, text: str) -> None:
+    """With what writes it anew."""
+    Path("run").mkdir()
+    Path("run/leaderboard.json").write_text(text)
+
+    for words in (["show", "run"], ["show", "run", "--json"]):
+        outcome = raygen(*words)
+        assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+        assert outcome.err.startswith("Error: run/leaderboard.json: cannot be read, for it is")
+
+
+def test_a_file_gets_long_lines_without_blanks_at_their_ends(raygen: Command) -> None:
+    """Nothing is cut off for a screen that is not there."""
+    values = {f"parameter_{number}": number for number in range(20)}
+    entry = {"rank": 1, "trial_id": "00000", "candidate": values, "mean": 0.5, "std": 0.1}
+    entry |= {"folds": [0.4, 0.6], "num_parameters": 10, "seconds": 1.0}
+    other = entry | {"rank": 2, "candidate": {name: 0 for name in values}}
+    board = {"name": "some", "metric": "accuracy", "mode": "max", "entries": [entry, other]}
+    Path("run").mkdir()
+    Path("run/leaderboard.json").write_text(json.dumps(board | {"test": {}}))
+
+    lines = raygen("show", "run").out.splitlines()
+
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert max(map(len, lines)) > 80
+    assert not any("…" in line for line in lines)
+
+
+def test_who_names_no_run_hears_which_was_meant(raygen: Command) -> None:
+    """By its name alone, by a folder in it; and that a run on a cluster is not here yet."""
+    Path("runs/digits/trials").mkdir(parents=True)
+    Path("runs/digits/journal.jsonl").touch()
+    Path("runs/far/launch").mkdir(parents=True)
+    Path("runs/far/launch/ticket.json").touch()
+
+    for place in ("digits", "runs/digits/trials"):
+        assert raygen("show", place).err.endswith("there is no run; did you mean runs/digits?\n")
+    for verb in ("show", "rank", "export"):
+        told = "it was submitted to a cluster; type raygen status runs/far"
+        assert told in raygen(verb, "runs/far").err
 
 
 def test_show_of_a_run_without_trials_says_so(raygen: Command) -> None:

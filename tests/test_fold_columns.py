@@ -206,6 +206,7 @@ def test_what_nothing_deals_is_told(frame: pd.DataFrame) -> None:
             "sorts '1/15/2024' before '1/2/2024'; an order must be of numbers, or of dates",
         ),
         (lambda n: [None] * n, "holds nothing"),
+        (lambda n: [1.5] * n, "column 'day' holds 1.5 in every row"),
     ],
 )
 def test_a_column_without_an_order_is_refused(frame: pd.DataFrame, days: Any, told: str) -> None:

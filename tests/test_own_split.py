@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from raygen.errors import ConfigError
+from raygen.errors import ConfigError, RunError
 from raygen.plan import plan_run
+from raygen.run_folder import begin_run, open_run
 from raygen.source.candidate import Candidate
 from raygen.source.program import read_programs
 
@@ -65,6 +66,13 @@ def holes(rows):
 
 def words(rows):
     return ["a"] * len(rows)
+
+def reals(rows):
+    return [0.0, 1.0] * (len(rows) // 2)
+
+def endless(rows):
+    while True:
+        yield [5, 6], [0, 1]
 
 def nothing(rows):
     return None
@@ -159,13 +167,23 @@ def test_files_are_ranked_on_the_folds_they_have(table: pd.DataFrame) -> None:
 def test_other_folds_are_another_data_set(table: pd.DataFrame) -> None:
     """A run whose function says something else is not gone on with."""
     written("by_site")
-    before = plan_run("config.yaml").blueprint.data_sha
+    plan = plan_run("config.yaml")
+    before = plan.blueprint.data_sha
     again = plan_run("config.yaml").blueprint.data_sha
+    with open_run(plan) as (journal, history):
+        begin_run(plan, journal, history)
+        trial = {"values": {}, "candidate": "c", "source_sha": "0", "num_parameters": 1}
+        journal.append("trial", trial_id="00000", **trial)
+        journal.append("report", trial_id="00000", epoch=1, metrics={}, seconds=1.0)
     Path("neighbour.py").write_text('SITES = {"a": 1, "b": 0, "c": 2}\n', encoding="utf-8")
     sys.modules.pop("neighbour", None)
 
     assert before == again
-    assert plan_run("config.yaml").blueprint.data_sha != before
+    changed = plan_run("config.yaml")
+    assert changed.blueprint.data_sha != before
+    told = r"or splits\.py:by_site deals other rows than before"
+    with pytest.raises(RunError, match=told), open_run(changed):
+        pass
 
 
 def test_it_is_found_beside_the_config(
@@ -194,7 +212,9 @@ def test_it_is_found_beside_the_config(
         ("short", "gives 2 fold numbers; there are 80 rows"),
         ("holes", "gives the fold numbers 0, 2; they must be 0, 1, ... without a gap"),
         ("words", "gives <U1 of shape (80,); it must give pairs"),
-        ("nothing", "gives a NoneType; it must give pairs"),
+        ("reals", "gives float64 of shape (80,); it must give pairs"),
+        ("nothing", "gives nothing; it must give pairs"),
+        ("endless", "gives row 0 as held out in folds 0 and 1"),
         ("breaks", "failed: line "),
         ("breaks", "`return rows[\"sight\"]`: KeyError: 'sight'; it is called with the training"),
         ("leaves", "SystemExit: no"),

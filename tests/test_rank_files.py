@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raygen import pipeline
+from raygen import cli, pipeline
 from raygen.errors import RaygenError
 from raygen.plan import plan_files, plan_run
 from raygen.source.candidate import Candidate
@@ -66,6 +66,26 @@ def test_programs_of_other_rows_are_refused(
     with pytest.raises(RaygenError, match=told):
         plan_files(programs)
     assert not Path("runs").exists()
+
+
+def test_more_folds_than_rows_are_refused(programs: list[str]) -> None:
+    """Rather than begun: a fold would hold out nothing."""
+    with pytest.raises(RaygenError, match=r"^a\.py: split: fold 1\d\d of 5000 holds out none"):
+        plan_files(programs, ["rank.folds=5000"])
+    assert not Path("runs").exists()
+
+
+def test_a_run_among_programs_is_told(
+    programs: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the program that stands for it."""
+    Path("runs/iris").mkdir(parents=True)
+    Path("runs/iris/config.yaml").touch()
+    monkeypatch.setattr(sys, "argv", ["raygen", "rank", "a.py", "runs/iris"])
+
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert "runs/iris/best/model.py for its winner" in capsys.readouterr().err
 
 
 @pytest.mark.ray

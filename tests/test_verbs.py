@@ -154,6 +154,15 @@ def test_what_cannot_be_read_or_written_is_told(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("form", ["optuna", "configspace"])
+def test_rows_of_what_has_none_are_refused(raygen: Command, form: str) -> None:
+    """Rather than left out of account."""
+    code, _, told = raygen("export", "run", "--per", "roc", "--format", form)
+
+    assert code == 2
+    assert told.startswith("Error: --per: roc given; only the tables csv and latex")
+
+
 def test_an_optuna_study_can_be_made_and_read(raygen: Command) -> None:
     """A run becomes a study, which can be imported again."""
     pytest.importorskip("optuna")

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from raygen.config.origin import Origin, join, readable
+from raygen.config.words import show
 from raygen.errors import ConfigError
 
 _MOST_NODES = 50_000
@@ -73,7 +74,8 @@ def parse_document(text: str, *, file: str) -> tuple[dict[str, Any], Origin]:
     """Read a YAML text that holds a mapping; as ``read_document``, ``file`` is only its name."""
     values, lines = _Reading(file).read(text)
     if not isinstance(values, dict):
-        given = "empty" if values is None else f"a {type(values).__name__} given"
+        kind = "a list" if isinstance(values, list) else show(values)
+        given = "empty" if values is None else f"{kind} given"
         raise ConfigError(given, where=file, must="it must hold `key: value` lines")
     return values, Origin(file, lines)
 

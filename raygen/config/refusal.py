@@ -99,4 +99,5 @@ def _example(key: str, given: object, field: FieldInfo) -> str:
     if isinstance(default, float) and "duration" in allowed(field):
         default = format_duration(default)
     plain = isinstance(default, (int, float, str)) and default != ""
-    return f"for example `{key}: {default}`" if plain else ""
+    text = default if isinstance(default, str) else show(default)
+    return f"for example `{key}: {text}`" if plain else ""

@@ -58,7 +58,7 @@ def fold_rows(
     names = train[request.by].nunique()
     short = names < request.folds if split == "grouped" else names != request.folds
     if short:
-        kind = "groups" if split in _WHOLE_GROUPS else "folds"
+        kind = ("group" if split in _WHOLE_GROUPS else "fold") + "s" * (names != 1)
         few = "fewer than" if split == "grouped" else "not"
         raise request.data_error(
             f"column {request.by!r} has {names} {kind} in its training rows, {few} the "
@@ -131,7 +131,7 @@ def _check_order(request: Request, column: pd.Series) -> None:
     """
     values, types = column.dropna(), pd.api.types
     if values.nunique() < 2:
-        held = f"{values.iloc[0]!r} in every row" if len(values) else "nothing"
+        held = f"{values.tolist()[0]!r} in every row" if len(values) else "nothing"
         raise request.data_error(
             f"column {request.by!r} holds {held}", key="rank.by", must="an order needs two values"
         )

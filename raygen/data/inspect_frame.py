@@ -180,7 +180,7 @@ def _check_numbers(request: Request, frame: pd.DataFrame, target: str) -> None:
     wrong = values[~np.isfinite(numbers)]
     if len(wrong):
         raise request.data_error(
-            f"column {target!r} holds {wrong.iloc[0]!r}",
+            f"column {target!r} holds {wrong.tolist()[0]!r}",
             key="task.dataset.target",
             must="the target of a regression must hold finite numbers",
         )

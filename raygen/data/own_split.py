@@ -11,8 +11,9 @@ import importlib.util
 import sys
 import traceback
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from raygen.data.spec import DataSpec
 from raygen.errors import ConfigError
 
 _KEY = "rank.split"
-_TELLS = "it must give pairs of training and held-out rows, or a fold number for each row"
+_TELLS = "it must give pairs of training and held-out rows, or a fold for each row, a whole number"
 _MOST_ROLES = 1000
 """Kinds of rows that differ in the folds that they train in."""
 _WIDTH = 88
@@ -121,6 +122,8 @@ def _called(request: Request, rows: pd.DataFrame) -> Any:
         function = getattr(module, name, None)
         if function is not None:
             found = function(rows)
+            if isinstance(found, Iterator):  # which may never end; no more folds than rows are any
+                return list(islice(found, len(rows) + 1))
             return list(found) if isinstance(found, Iterable) else found
     except (Exception, SystemExit) as error:  # whatever the user's function raises
         raise ConfigError(
@@ -157,7 +160,8 @@ def _folds(request: Request, result: Any, count: int) -> list[tuple[np.ndarray, 
         ConfigError: They are none.
     """
     if not isinstance(result, list):
-        raise _refused(request, f"a {type(result).__name__}", must=_TELLS)
+        given = "nothing" if result is None else f"a value of type {type(result).__name__}"
+        raise _refused(request, given, must=_TELLS)
     if all(isinstance(each, (tuple, list)) and len(each) == 2 for each in result):
         found = [
             (

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from raygen.config.document import read_document
 from raygen.config.origin import Origin
 from raygen.config.refusal import refusal
 from raygen.config.schema import (
     AtLeastOne,
+    Conflict,
     Duration,
     Number,
     Resources,
     Section,
     Text,
+    format_duration,
     listed_once,
 )
-from raygen.config.words import Words, listed
+from raygen.config.words import Words, listed, show
 from raygen.errors import ConfigError, EnvironmentProblem
 from raygen.launch.ray_cluster import RayCluster, cluster_at, cluster_of
 
 Lines = Annotated[tuple[Text, ...], Field(strict=False)]
+OneLine = Annotated[Text, Field(pattern=r"^[^\r\n]+$"), Words("a text of one line")]
 Options = dict[str, Text | int]
 Program = Annotated[
-    tuple[Text, ...],
+    tuple[OneLine, ...],
     Field(min_length=1),
     BeforeValidator(listed_once),
     Words("the path of an interpreter, or a list of the words that run it"),
 ]
+_OWN_OPTIONS = {
+    "nodes": "nodes",
+    "cpus-per-task": "cpus_per_node",
+    "gpus-per-node": "gpus_per_node",
+    "mem": "memory_gb_per_node",
+    "time": "time_limit",
+    "partition": "partition",
+    "account": "account",
+    "array": "array",
+    "signal": "notice",
+}
+"""Options of sbatch that have a key of their own, by which RayGen reckons."""
 
 
 class Slurm(Section):
@@ -46,9 +62,9 @@ class Slurm(Section):
     """Memory that a job gets of each node; without it, Slurm's own default."""
     time_limit: Duration | None = None
     """After so long Slurm ends the job; without it, the partition's own limit."""
-    partition: Text | None = None
+    partition: OneLine | None = None
     """Of the cluster, for example gpu; without it, Slurm's default."""
-    account: Text | None = None
+    account: OneLine | None = None
     """Whom Slurm bills."""
     array: bool = False
     """Whether nodes are asked for one by one, as tasks of a job array: the run begins on the first,
@@ -64,6 +80,31 @@ class Slurm(Section):
     words such as `[apptainer, exec, --nv, /shared/raygen.sif, python]`."""
     options: Options = Field(default_factory=dict)
     """Further options of sbatch by their long names, for example `constraint: a100`."""
+
+    @model_validator(mode="after")
+    def _has_time_before_its_notice(self) -> Slurm:
+        if self.time_limit is not None and self.time_limit <= self.notice:
+            limit, notice = format_duration(self.time_limit), format_duration(self.notice)
+            raise Conflict(
+                "time_limit",
+                f"{limit} given, and a notice of {notice}",
+                "a job that is told to stop when it begins never comes to its end",
+                f"raise time_limit, or set notice below {limit}",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_options_of_sbatch(self) -> Slurm:
+        for name, value in self.options.items():
+            key = f"options.{name}"
+            if name in _OWN_OPTIONS:
+                must = "what has a key of its own is given by that"
+                raise Conflict(key, "given", must, f"write slurm.{_OWN_OPTIONS[name]}")
+            if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or len(f"{value}".splitlines()) > 1:
+                must = "it must be the long name of an option, without --, and a text of one line"
+                given = f"{show(name)}: {show(value)} given"
+                raise Conflict("options", given, must, "for example `constraint: a100`")
+        return self
 
 
 class KubeRay(Section):
@@ -92,6 +133,14 @@ class KubeRay(Section):
     python: Text = "python"
     """What runs RayGen in the image."""
 
+    @model_validator(mode="after")
+    def _may_have_those_it_begins_with(self) -> KubeRay:
+        if self.most_nodes is not None and self.most_nodes < self.nodes:
+            problem = f"{self.most_nodes} given, and {self.nodes} nodes"
+            must = "it must be at least nodes"
+            raise Conflict("most_nodes", problem, must, f"set most_nodes: {self.nodes}")
+        return self
+
 
 Cluster = Slurm | KubeRay | RayCluster
 
@@ -113,6 +162,14 @@ def read_cluster(path: str | Path) -> tuple[str, Cluster, Origin]:
     """
     if "://" in str(path):
         return "ray", cluster_at(str(path)), Origin("--cluster")
+    if not Path(path).exists() or Path(path).is_dir():
+        is_address = re.fullmatch(r"[\w.-]+:\d+", str(path))
+        raise ConfigError(
+            f"{str(path)!r} given, and there is no such file",
+            where="--cluster",
+            must="it must be a file as those in cluster/, or the address of a Ray cluster",
+            remedy=f"type --cluster http://{path}" if is_address else "",
+        )
     values, origin = read_document(path)
     if "provider" in values:
         return "ray", cluster_of(values, origin), origin

@@ -96,12 +96,16 @@ class _Lines:
     def __init__(self, folder: Path, where: str) -> None:
         self._folder, self._where = folder, where
         self._constrained: set[str] = set()
+        self._read: set[Path] = set()
         self.names: list[str] = []
         self.files: list[str] = []
 
     def of(self, file: Path) -> Iterator[str]:
         """Its lines, those of files that it names among them; paths are those on a node."""
-        text = file.read_text(encoding="utf-8-sig").replace("\\\n", " ")
+        if file.resolve() in self._read:  # named by two files, or by itself
+            return
+        self._read.add(file.resolve())
+        text = _text(file, self._where).replace("\\\n", " ")
         for line in (re.sub(r"(^|\s)#.*", "", each).strip() for each in text.splitlines()):
             if (option := _OPTION.fullmatch(line)) is not None:
                 yield from self._option(file, option["flag"], option["value"].strip())
@@ -128,7 +132,7 @@ class _Lines:
             return
         there = self._there(file, value)
         if flag in ("-c", "--constraint"):
-            found = map(_pin, (file.parent / value).read_text(encoding="utf-8").splitlines())
+            found = map(_pin, _text(file.parent / value, self._where).splitlines())
             self._constrained |= {name for name, pinned in found if pinned}
         if flag in ("-e", "--editable"):  # what is shipped is a copy that nobody edits
             self.names.append("")
@@ -190,6 +194,15 @@ def _file(given: str, folder: Path, where: str) -> Path:
             f"no such file: {given}", where=where, must=f"it is looked for in {folder}"
         )
     return path
+
+
+def _text(file: Path, where: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        told = error.strerror if isinstance(error, OSError) else "not a text"
+        must = "it must hold requirements in UTF-8"
+        raise ConfigError(f"{file.name}: {told}", where=where, must=must) from None
 
 
 def _digest(path: Path) -> str:

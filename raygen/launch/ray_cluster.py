@@ -50,13 +50,20 @@ def cluster_at(address: str) -> RayCluster:
     Raises:
         ConfigError: The address is none of a job server.
     """
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https", "ray") or not parts.hostname:
-        raise ConfigError(
-            f"{address!r} given",
-            where="--cluster",
-            must="it must be a file, ray://HOST:PORT, or http://HOST:8265",
-        )
+    none = ConfigError(
+        f"{re.sub('//.*@', '//', address)!r} given",
+        where="--cluster",
+        must="it must be a file, ray://HOST:PORT, or http://HOST:8265",
+    )
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:  # half a bracket, or a port that is no number or above 65535
+        raise none from None
+    if parts.scheme not in ("http", "https", "ray") or not parts.hostname or port == 0:
+        raise none
+    if parts.scheme == "ray" and parts.path not in ("", "/"):
+        raise none
     if parts.username or parts.password or parts.query:
         raise ConfigError(
             "more than an address given",

@@ -258,5 +258,10 @@ def _reason(log: str, message: str) -> str:
 
 def _cluster(ticket: Ticket) -> RayCluster:
     _, cluster, _ = read_cluster(ticket.cluster)
-    assert isinstance(cluster, RayCluster), "the ticket is of a Ray cluster"
+    if not isinstance(cluster, RayCluster):
+        raise RunError(
+            f"job {ticket.job} was submitted to a Ray cluster by it",
+            where=ticket.cluster,
+            must="it must still be the file of that",
+        )
     return cluster

@@ -9,6 +9,9 @@ from pathlib import Path
 from raygen.errors import RunError
 from raygen.runs.paths import RunPaths
 
+KINDS = ("slurm", "kuberay", "ray")
+"""Those of ``LAUNCHERS``, which imports this module."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ticket:
@@ -44,13 +47,22 @@ def read_ticket(run: Path) -> Ticket:
     """
     path = RunPaths(run).ticket
     try:
-        return Ticket(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        ticket = Ticket(**json.loads(path.read_text(encoding="utf-8")))
+        texts = (ticket.job, ticket.cluster, ticket.run, ticket.output)
+        if ticket.kind not in KINDS or not all(isinstance(each, str) for each in texts):
+            raise ValueError(f"not written by write_ticket: {ticket}")
+        return ticket
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(
             "it was not submitted to a cluster" if run.is_dir() else "there is no run",
             where=str(run),
             must="it must be the folder of a run that raygen submit began",
             remedy="type raygen show RUN for one that ran here" if run.is_dir() else "type ls runs",
         ) from None
-    except (ValueError, TypeError):
-        raise RunError("cannot be read", where=str(path), remedy="submit the run again") from None
+    except (OSError, ValueError, TypeError) as error:
+        told = f": {error.strerror}" if isinstance(error, OSError) else ", for it is damaged"
+        raise RunError(
+            f"cannot be read{told}",
+            where=str(path),
+            remedy="remove it, and submit the run again once its job is over",
+        ) from None

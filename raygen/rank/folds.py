@@ -17,7 +17,7 @@ from raygen.runs.records import History
 
 _USUAL_ROPE = 0.01
 """As a part of the best mean, where the YAML gives none."""
-_BOUNDS = {
+BOUNDS = {
     **dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1", "auc"), (0.0, 1.0)),
     **dict.fromkeys(("log_loss", "rmse", "mae"), (0.0, math.inf)),
     "r2": (-math.inf, 1.0),
@@ -146,9 +146,9 @@ def mean_within(
 ) -> tuple[float, float] | None:
     """The interval of the mean of a metric, without what no mean can be."""
     found = mean_interval(values, test_share=test_share)
-    if found is None or metric not in _BOUNDS:
+    if found is None or metric not in BOUNDS:
         return found
-    lowest, highest = _BOUNDS[metric]
+    lowest, highest = BOUNDS[metric]
     return max(found[0], lowest), min(found[1], highest)
 
 

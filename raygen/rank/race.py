@@ -27,7 +27,7 @@ _UPSET = 0.15
 """How probable it may be that any of those that were stopped would have come first; it is shared
 out among all, so that of ten candidates each has 0.15 / 9. Measured in docs/benchmarks.md."""
 
-_DOUBT_OF_ONE = 0.02
+_DOUBT_OF_ONE = 0.01
 """How probable it may be that who is called worse by a single fold is not."""
 
 
@@ -138,7 +138,7 @@ def tied_for_first(
     selection of a subset (Technometrics 7, 1965), with the standard error of Nadeau and Bengio,
     Bonferroni's bound in place of his constant, and the ``residual_spread`` s over all candidates
     that have these m folds. Of a single fold it is that of those who have two, who may spread less
-    than others: 0.02 takes the place of 0.05 then. Where no two have them, all are tied.
+    than others: 0.01 takes the place of 0.05 then. Where no two have them, all are tied.
 
     Args:
         scores: Of each candidate, by fold; higher is better; none of them failed.

@@ -124,6 +124,8 @@ def _draw_corner(axis: Any) -> None:
         corner.plot(*line.get_data(), alpha=line.get_alpha(), **style)
     corner.set(xticks=(0, side / 2, side), yticks=(1 - side, 1 - side / 2, 1))
     corner.tick_params(labelsize=7)
+    for text in (*corner.get_xticklabels(), *corner.get_yticklabels()):  # the diagonal is behind
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
     axis.indicate_inset_zoom(corner, edgecolor=GREY)
 
 

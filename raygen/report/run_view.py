@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from raygen.errors import RaygenError, RunError
 from raygen.finetune.space import finetuning_space
 from raygen.report.tables import search_panel
 from raygen.report.view import SearchView, view_of
+from raygen.runs.board import no_run, read_board
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
 
@@ -112,13 +112,12 @@ def read_run(paths: RunPaths) -> RunView:
     """
     folder = str(paths.folder)
     if not paths.journal.exists():
-        raise RunError("there is no run", where=folder, remedy="type ls runs")
+        raise no_run(paths.folder)
     history = History.read(paths.journal)
     if not history.trials:
         raise RunError("no trial has begun yet", where=folder, remedy="wait for the first")
-    text = paths.leaderboard.read_text(encoding="utf-8") if paths.leaderboard.exists() else "null"
     return RunView(
-        experiment=load_experiment(paths.config), history=history, ranked=json.loads(text)
+        experiment=load_experiment(paths.config), history=history, ranked=read_board(paths)
     )
 
 

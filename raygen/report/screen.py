@@ -213,8 +213,9 @@ class Screen:
         return [*lines, f"and {more} more failed"] if more > 0 else lines
 
     def _seconds_left(self, history: History) -> float | None:
-        left = self._pace.seconds_left(*self._work(history, self._phase))
-        if self._phase == "search" and self._time_budget_s is not None:
+        done, total = self._work(history, self._phase)
+        left = self._pace.seconds_left(done, total)
+        if self._phase == "search" and self._time_budget_s is not None and done < total:
             budget = max(self._time_budget_s - self._pace.seconds(), 0.0)
             return budget if left is None else min(left, budget)
         return left

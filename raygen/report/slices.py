@@ -63,12 +63,13 @@ def slices_numbers(view: SearchView) -> dict[str, Any]:
 def _draw_slice(axis: Any, view: SearchView, parameter: Parameter) -> None:
     domain = parameter.domain
     x = places_of(view.values_of(parameter), domain)
-    active = int(np.isfinite(x).sum())
+    active, margin = int(np.isfinite(x).sum()), 0.04
     if domain.size is not None and domain.size <= 20:  # side by side, or they would hide another
         width = 0.25 / domain.size if isinstance(domain, Choice) else 0.1 / domain.size
         x = x + np.random.default_rng(0).uniform(-width, width, len(x))
+        margin += width
     _draw_points(axis, view, x)
-    axis.set(xlim=(-0.04, 1.04), ylim=view.limits)
+    axis.set(xlim=(-margin, 1 + margin), ylim=view.limits)
     _set_ticks(axis, domain)
     axis.set_title(shortened(parameter.name, 30), fontsize=9)
     if parameter.when is not None:

@@ -38,10 +38,11 @@ def leaderboard_table(board: Mapping[str, Any]) -> RenderableType:
         board: What ``raygen show --json`` prints.
     """
     entries, metric = board["entries"], board["metric"]
-    tied = [entry for entry in entries if entry.get("tied") and len(entries) > 1]
+    tied = [entry for entry in entries if entry.get("tied")]
+    tied = tied if len(tied) > 1 else []  # nobody is tied with itself
     better = "higher" if board["mode"] == "max" else "lower"
     title = f"{board['name']}: {metric} {measured_text(board)}, {better} is better"
-    table = _table(title=Text(title, style="bold"), caption=_caption(board))
+    table = _table()
     spreads = [math.nan if entry["std"] is None else entry["std"] for entry in entries]
     # repeats of different candidates may spread very differently: the best is told exactly
     decimals = score_decimals(spreads[:1] if has_repeats(board) else spreads)
@@ -69,7 +70,8 @@ def leaderboard_table(board: Mapping[str, Any]) -> RenderableType:
             _FewLines(values_text(entry["candidate"], names), most=3),
             style="bold" if entry["rank"] == 1 else "",
         )
-    return table
+    # no title or caption of the table's, which would be folded to its width
+    return Group(Text(title, style="bold"), table, *_caption(board))
 
 
 def _spread_header(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -263,16 +265,14 @@ def _table(**settings: Any) -> Table:
         box=None,
         pad_edge=False,
         padding=(0, 2, 0, 0),
-        title_justify="left",
-        caption_justify="left",
         **settings,
     )
 
 
-def _caption(board: Mapping[str, Any]) -> Text | None:
+def _caption(board: Mapping[str, Any]) -> list[Text]:
     """The verdict, what the race has saved, and the winner's test score, a line each."""
     lines = [*_verdict_lines(board), *_test_lines(board)] if board["entries"] else []
-    return Text("\n".join(lines)) if lines else None
+    return [Text(line, style="table.caption") for line in lines]
 
 
 def _verdict_lines(board: Mapping[str, Any]) -> list[str]:

@@ -105,9 +105,8 @@ def posterior_figure(view: SearchView) -> Any:
     _name_rows(axis, entries)
     label = f"difference of {view.metric} to trial {first['trial_id']}; right is better"
     frame(axis, xlim=(-reach, reach), ylim=(len(entries) - 0.5, -0.6), xlabel=label)
-    axis.set_title(
-        f"Where each true difference lies (grey: within {rope:.3g}, the same in practice)"
-    )
+    grey = f" (grey: within {rope:.3g}, the same in practice)" if rope else ""
+    axis.set_title(f"Where each true difference lies{grey}")
     return figure
 
 

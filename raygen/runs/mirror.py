@@ -7,6 +7,7 @@ their own, so that the journal does not wait for them.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -50,7 +51,7 @@ class Mirror:
             import fsspec
 
             self._store, self._root = fsspec.url_to_fs(self._uri)
-        except (ImportError, ValueError) as error:
+        except (ImportError, ValueError, OSError) as error:
             raise self._refused(error) from None
         self._checkpoints = CheckpointCopies(self._paths, self._store, self._root)
         self._sent: dict[str, tuple[int, float]] = {}
@@ -86,6 +87,7 @@ class Mirror:
             EnvironmentProblem: The store cannot be written.
         """
         try:
+            self._write_a_word()
             self._copy()
         except Exception as error:  # as before
             raise self._refused(error) from None
@@ -114,6 +116,13 @@ class Mirror:
             for thread in threads:
                 thread.join()
             self._try(self._finish, say)
+
+    def _write_a_word(self) -> None:
+        """A new run has nothing to send yet, and must not learn after hours that it cannot."""
+        name = f"{self._root}/writable-{os.getpid()}"
+        self._store.makedirs(self._root, exist_ok=True)
+        self._store.pipe_file(name, b"yes\n")
+        self._store.rm_file(name)
 
     def _finish(self) -> None:
         """Send all that is new, however long that takes."""

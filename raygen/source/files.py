@@ -77,7 +77,7 @@ class FilesBlueprint:
         copies = f"; copies with other FOLDS stand for {listed(changed)}" if changed else ""
         alone = "; one file alone is scored, and compared with nothing"
         return (
-            f"{len(self.programs)} programs, {deals}{copies}"
+            f"{len(self.programs)} program{'s' * (len(self.programs) != 1)}, {deals}{copies}"
             f"{alone if len(self.programs) == 1 else ''}"
         )
 
@@ -89,6 +89,15 @@ class FilesBlueprint:
         """
         first, *others = self.programs
         known = self._found[first.file]
+        counts = [shape[0] for shape, _ in known["folds"]]
+        if 0 in counts:
+            raise ConfigError(
+                f"fold {counts.index(0)} of {self.folds * self.repeats} holds out none of the "
+                f"{known['arrays']['y'][0][0]} rows",
+                where=f"{first.file}: split",
+                must="each fold must hold out some",
+                remedy="type --folds with a lower number",
+            )
         for program in others:
             found = self._found[program.file]
             for name, (shape, sha) in found["arrays"].items():

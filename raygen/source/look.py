@@ -30,7 +30,9 @@ def look(path: Path, folder: Path | None) -> dict[str, Any]:
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array, allow_pickle=False)
         return {}
-    held_out = [model.split(arrays["y"], fold)[1] for fold in range(model.FOLDS)]
+    # of more folds than rows one is empty, and those tell it that come first
+    most = getattr(model, "REPEATS", 1) * len(arrays["y"]) + 1
+    held_out = [model.split(arrays["y"], fold)[1] for fold in range(min(model.FOLDS, most))]
     return {
         "arrays": {name: _fingerprint(array) for name, array in arrays.items()},
         "folds": [_fingerprint(np.asarray(rows, dtype=np.int64)) for rows in held_out],

@@ -90,8 +90,12 @@ def read_programs(files: Sequence[str], folder: Path) -> tuple[Program, ...]:
     """
     programs = tuple(_read(file, folder) for file in files)
     for place, program in enumerate(programs):
-        if program.file in files[:place]:
-            raise ConfigError("named twice", where=program.file, must="each is ranked once")
+        for other in programs[:place]:
+            if program.source != other.source:
+                continue
+            same = (folder / program.file).resolve() == (folder / other.file).resolve()
+            told = "named twice" if same else f"the very text of {other.file}"
+            raise ConfigError(told, where=program.file, must="each is ranked once")
         first, metric = programs[0], program.constants["METRIC"]
         if metric != first.constants["METRIC"]:
             raise ConfigError(

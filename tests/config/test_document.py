@@ -72,6 +72,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     [
         ("", "x.yaml: empty; it must hold `key: value` lines"),
         ("- 1", "x.yaml: a list given; it must hold `key: value` lines"),
+        ("hello", "x.yaml: 'hello' given; it must hold `key: value` lines"),
         (
             "a: 1\na: 2",
             "x.yaml:2: a: given twice, first on line 1; a key must be given once; remove one",

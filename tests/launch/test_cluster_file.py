@@ -46,6 +46,15 @@ def test_shipped_file_is_read() -> None:
         ("nodes: 2", r"cluster.yaml: no kind of cluster given; .* slurm or kuberay"),
         ("slurm: {}\nkuberay: {}", r"cluster.yaml: sections slurm, kuberay given"),
         ("kuberay: {image: a}", r"kuberay.claim: missing; .* for example `claim: raygen-runs`"),
+        ("slurm: {time_limit: 1m}", r"slurm.time_limit: 1m given, and a notice of 90s; .* raise"),
+        ("slurm: {options: {mem: 4G}}", r"slurm.options.mem: given; .* slurm.memory_gb_per_node"),
+        ('slurm: {options: {"a b": 1}}', r"slurm.options: 'a b': 1 given; .* long name"),
+        ('slurm: {options: {qos: "a\\nb"}}', r"slurm.options: 'qos': 'a\\nb' given; .* one line"),
+        ('slurm: {partition: "a\\nb"}', r"slurm.partition: 'a\\nb' given; it must be .* one line"),
+        (
+            "kuberay: {image: a, claim: b, nodes: 2, most_nodes: 1}",
+            r"kuberay.most_nodes: 1 given, and 2 nodes; .* set most_nodes: 2",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, text: str, told: str) -> None:
@@ -78,6 +87,14 @@ def test_shipped_machines_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ("address", "told"),
     [
         ("ftp://head", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
+        ("http://head:many", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
+        ("http://ann:secret@head:many", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
+        ("http://head:70000", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
+        ("http://[::1", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
+        ("ray://head:10001/jobs", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
+        ("head:8265", "there is no such file; .* type --cluster http://head:8265"),
+        ("none.yaml", "'none.yaml' given, and there is no such file; .* those in cluster/"),
+        (".", "there is no such file"),
         ("http://ann:secret@head", "who may use the cluster is known by its token"),
     ],
 )

@@ -106,6 +106,9 @@ def test_another_file_of_the_same_name_is_installed_anew(place: Path) -> None:
         ("pip", "-r none.txt\n", "no such file: none.txt"),
         ("uv", "./none.whl\n", "requirements.txt names ./none.whl; a relative path must be there"),
         ("pip", "../work/../bin\n", "names ../work/../bin; a relative path must be there"),
+        ("pip", "-r requirements.txt\n", "requirements.txt names no package"),
+        ("pip", "-c latin.txt\n", "latin.txt: not a text; it must hold requirements in UTF-8"),
+        ("uv", "-r latin.txt\n", "latin.txt: not a text; it must hold requirements in UTF-8"),
         ("conda", "dependencies: [numpy]\n", "names no raygen; an environment of conda has"),
     ],
 )
@@ -115,6 +118,7 @@ def test_what_cannot_be_installed_from_is_refused(
     """Here, with the place and what must hold."""
     name = "environment.yaml" if key == "conda" else "requirements.txt"
     (place / name).write_text(text)
+    (place / "latin.txt").write_bytes("# gr\u00f6\u00dfer\n".encode("latin-1"))
     (place.parent / "bin").mkdir(exist_ok=True)
 
     with pytest.raises(ConfigError, match=told.replace(".", r"\.")):

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 from fake_slurm import FakeSlurm
 
+from raygen.launch.launchers import LAUNCHERS
+from raygen.launch.ticket import KINDS
+
 Raygen = Callable[..., tuple[int, str]]
 SUBMIT = ("submit", "config.yaml", "--cluster", "slurm.yaml")
+VERBS = ("status", "logs", "stop", "attach", "fetch")
 
 
 def test_a_run_is_submitted_asked_for_and_stopped(
@@ -66,6 +70,56 @@ def test_a_dry_run_starts_nothing(slurm: FakeSlurm, place: Path, raygen: Raygen)
     assert "--set search.trials=3 &" in told
     assert slurm.jobs == {}
     assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize("run_dir", ["config.yaml", "config.yaml/run", "/proc/none"])
+def test_no_job_begins_that_nobody_could_ask_for(
+    slurm: FakeSlurm, place: Path, raygen: Raygen, run_dir: str
+) -> None:
+    """Where no ticket can be written, Slurm hears of nothing."""
+    code, told = raygen(*SUBMIT, "--run-dir", run_dir)
+
+    assert (code, len(told.splitlines())) == (2, 1), told
+    assert f"{run_dir}: cannot be written" in told
+    assert slurm.jobs == {}
+
+
+@pytest.mark.parametrize(
+    "ticket",
+    [
+        "",
+        "[1]",
+        '{"kind": "other", "job": "1", "submitted": 1}',
+        '{"kind": "slurm", "job": null, "submitted": 1}',
+        '{"kind": "ray", "job": "1", "submitted": 1, "cluster": "slurm.yaml", "run": "/x"}',
+    ],
+)
+def test_a_damaged_ticket_is_told_in_one_line(
+    slurm: FakeSlurm, place: Path, raygen: Raygen, ticket: str
+) -> None:
+    """By all that ask for a run, and by a second submission; so is a file in place of a run."""
+    raygen(*SUBMIT)
+    (place / "runs/digits/launch/ticket.json").write_text(ticket)
+
+    for words in (*((verb, "runs/digits") for verb in VERBS), SUBMIT):
+        code, told = raygen(*words)
+        assert (code, len(told.splitlines())) == (2, 1), told
+    for verb in VERBS:
+        code, told = raygen(verb, "config.yaml")
+        assert (code, "config.yaml: there is no run" in told) == (2, True), told
+
+
+@pytest.mark.parametrize("price", ["0", "-3", "nan", "inf"])
+def test_a_price_that_is_none_is_refused(place: Path, raygen: Raygen, price: str) -> None:
+    """Rather than reckoned with."""
+    code, told = raygen(*SUBMIT, "--dry-run", "--price", price)
+
+    assert (code, told.startswith(f"Error: --price: {price} given")) == (2, True), told
+
+
+def test_every_kind_of_cluster_has_tickets() -> None:
+    """The ticket knows the launchers' names, though it must not import them."""
+    assert set(KINDS) == set(LAUNCHERS)
 
 
 def test_what_cannot_be_submitted_is_refused_in_one_line(

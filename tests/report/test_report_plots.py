@@ -13,6 +13,7 @@ from searched import EPOCHS, PARAMETERS, made_space, noise, searched, steep
 from raygen.config.space import Choice, Condition, Float, Int, Parameter, Space
 from raygen.errors import ConfigError, RunError
 from raygen.report.plots import PLOTS, draw_search, known_names, refusals, search_data
+from raygen.report.slices import slices_figure
 from raygen.report.view import view_of
 from raygen.runs.records import History
 
@@ -83,6 +84,19 @@ def test_every_search_has_its_pictures(name: str, tmp_path: Path) -> None:
             colours = image.convert("RGB").getcolors(1 << 24)
         assert colours is not None
         assert len(colours) > 20
+
+
+def test_no_point_of_a_slice_lies_outside_of_it() -> None:
+    """Those of a short range of whole numbers are spread, at its ends too."""
+    space = made_space((Parameter("stages", Int(1, 2)),))
+    figure = slices_figure(view_of(searched(40, noise, space=space), space))
+
+    axis = figure.axes[0]
+    low, high = axis.get_xlim()
+    drawn = [x for points in axis.collections for x, _ in points.get_offsets()]
+    assert len(drawn) >= 40
+    assert low < min(drawn)
+    assert max(drawn) < high
 
 
 def test_the_numbers_behind_the_pictures_are_json() -> None:

@@ -149,6 +149,16 @@ def test_the_time_budget_bounds_the_time_left() -> None:
     assert stream.getvalue().splitlines()[-1].endswith("about 0 s left")
 
 
+def test_a_search_that_is_done_has_no_time_left() -> None:
+    """However much of its budget is."""
+    stream = io.StringIO()
+    with screen(stream, trials=2, time_budget_s=1800.0) as shown:
+        shown.show(two_trials())
+        shown.refresh()
+
+    assert "left" not in stream.getvalue()
+
+
 def test_a_terminal_sees_tables_and_keeps_the_last_lines() -> None:
     """The live view shows both phases, and what remains are the lines a log has."""
     stream = Terminal()

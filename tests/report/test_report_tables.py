@@ -56,6 +56,25 @@ def test_a_leaderboard_of_many_values_stays_low(width: int) -> None:
     assert text.count("…") == 2
 
 
+def test_only_who_is_tied_with_another_is_marked() -> None:
+    """The mark of one alone would stand there without what it means."""
+    entries = [entry(1, "00000", [0.9, 0.8]), entry(2, "00001", [0.5, 0.6])]
+    entries[0] |= {"tied": True}
+
+    assert " = " not in printed(leaderboard_table(board_of(*entries)))
+    entries[1] |= {"tied": True}
+    assert printed(leaderboard_table(board_of(*entries))).count(" = ") == 2
+
+
+def test_what_is_said_below_is_not_folded_to_a_narrow_table() -> None:
+    """A line of the screen's width stands on one line."""
+    scores = {f"metric_{i}": 0.1234 for i in range(3)}
+    text = printed(leaderboard_table(board_of(entry(1, "00000", [0.5, 0.6]), **scores)), 120)
+
+    assert max(len(line) for line in text.splitlines()) > 80
+    assert "metric_2 0.1234 (trial 00000, trained on all training rows)" in text
+
+
 def test_a_candidate_of_few_values_takes_one_line() -> None:
     """Nothing is left blank between the rows."""
     entries = [entry(k + 1, f"0000{k}", [0.5, 0.6], units=k) for k in range(3)]

@@ -139,6 +139,25 @@ def test_a_store_that_cannot_be_used_is_refused_in_one_line(run: Path, uri: str)
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_run_with_nothing_to_send_yet_is_refused_too(tmp_path: Path) -> None:
+    """Else it would train for hours, and only say that its copy is behind; no trace is left."""
+    new = tmp_path / "runs" / "digits"
+
+    with pytest.raises(EnvironmentProblem, match=r"storage: .*cannot be used"):
+        copy(new, "file:///proc/store")
+    copy(new, tmp_path / "store")
+
+    assert list((tmp_path / "store/digits").iterdir()) == []
+
+
+def test_a_store_that_is_not_reached_is_one_line(run: Path) -> None:
+    """Some ask it as soon as it is named."""
+    with pytest.raises(EnvironmentProblem, match=r"storage: ftp://.*cannot be used") as caught:
+        copy(run, "ftp://127.0.0.1:1/runs")
+
+    assert len(str(caught.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("method", ["exists", "put_file"])
 def test_errors_of_a_store_s_own_are_one_line_too(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str

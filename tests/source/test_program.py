@@ -82,6 +82,13 @@ def test_files_must_be_there_once_and_agree_on_the_metric(tmp_path: Path) -> Non
         read_programs(["a.py", "no.py"], tmp_path)
     with pytest.raises(ConfigError, match=r"^a\.py: named twice"):
         read_programs(["a.py", "a.py"], tmp_path)
+    with pytest.raises(ConfigError, match=r"a\.py: named twice"):
+        read_programs(["a.py", f"../{tmp_path.name}/a.py"], tmp_path)
+    write(tmp_path, "same.py", TEXT)
+    with pytest.raises(
+        ConfigError, match=r"^same\.py: the very text of a\.py; each is ranked once"
+    ):
+        read_programs(["a.py", "same.py"], tmp_path)
     with pytest.raises(ConfigError, match=r"^b\.py: METRIC is other_"):
         read_programs(["a.py", "b.py"], tmp_path)
 
