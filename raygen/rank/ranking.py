@@ -12,12 +12,12 @@ from raygen.execute.pool import Pool
 from raygen.execute.run import Run
 from raygen.rank.checks import checking_rows
 from raygen.rank.crossval import best_trials, crossvalidate, fit_winner, terms_of
-from raygen.rank.ensemble import ensemble_of
 from raygen.rank.folds import ranking_json
 from raygen.rank.leaderboard import Entry
 from raygen.rank.out_of_fold import Predictions, describe, never_predicted, read_predictions
 from raygen.rank.repeats import rank_repeats
 from raygen.rank.seeds import Seeds, seeds_json, seeds_of, train_seeds, unstable
+from raygen.rank.together import together_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +61,9 @@ def _described(run: Run, entries: list[Entry]) -> Ranking:
     spec = getattr(run.blueprint, "spec", None)  # networks and pretrained models have one
     classes = getattr(spec, "classes", ())
     told = ranking_json(run.history, [trial.trial_id for trial in best_trials(run)], terms_of(run))
-    together = ensemble_of(found, y, run.blueprint.metric)
-    entries, seeds = _with_seeds(run, entries, told["terms"]["rope"])
+    rope = told["terms"]["rope"]
+    together = together_json(run, entries, found, y, rope)
+    entries, seeds = _with_seeds(run, entries, rope)
     return Ranking(
         entries=[_with(entry, found.get(entry.trial_id), y, classes) for entry in entries],
         told={**told, "data": run.history.data, "ensemble": together, "seeds": seeds_json(seeds)},
