@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,34 +24,53 @@ def emit(paths: RunPaths, board: dict[str, Any], output: Path) -> Path:
     Raises:
         RunError: The file is not the one that was trained.
     """
-    winner = board["entries"][0]
-    text = paths.trial(winner["trial_id"]).model.read_bytes()
-    if hashlib.sha256(text).hexdigest() != winner["source_sha"]:
-        raise RunError(
-            "it was changed after it was trained",
-            where=str(paths.trial(winner["trial_id"]).model),
-            must="its sha256 must be the one in the journal",
-            remedy="begin a new run with --run-dir",
-        )
+    text = _as_trained(paths, board["entries"][0])
     write_whole(paths.best / "model.py", text)
     write_whole(output, text)
     return output
 
 
-def emit_ensemble(plan: Plan, board: dict[str, Any]) -> None:
-    """Write the program of those that predict together, if they are networks of ours."""
-    from raygen.source.ensemble import ensemble_program
-    from raygen.source.render import Blueprint
+def emit_ensemble(plan: Plan, board: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Write the program of those that predict together, if there are any.
 
-    paths, together = plan.paths, together_rows(board)
+    Raises:
+        RunError: A member's file is not the one that was trained.
+    """
+    from raygen.source.ensemble import ensemble_program
+
+    paths = plan.paths
     paths.ensemble.unlink(missing_ok=True)  # of another ranking
-    if together and isinstance(plan.blueprint, Blueprint):
+    for row in together_rows(board):
+        if plan.experiment.task.files is not None:
+            say(
+                "the files that are best together stay apart: RayGen joins only what it has written"
+            )
+            continue
+        entries = {entry["trial_id"]: entry for entry in board["entries"]}
         members = [
-            (trial_id, paths.trial(trial_id).model.read_text(encoding="utf-8"), count)
-            for trial_id, count in together[0]["members"].items()
+            (trial_id, _as_trained(paths, entries[trial_id]).decode(), count)
+            for trial_id, count in row["members"].items()
         ]
         text = ensemble_program(members, name=plan.experiment.name)
         write_whole(paths.ensemble, text.encode())
+
+
+def _as_trained(paths: RunPaths, entry: Mapping[str, Any]) -> bytes:
+    """A candidate's program.
+
+    Raises:
+        RunError: It is not the one that was trained.
+    """
+    model = paths.trial(entry["trial_id"]).model
+    text = model.read_bytes()
+    if hashlib.sha256(text).hexdigest() != entry["source_sha"]:
+        raise RunError(
+            "it was changed after it was trained",
+            where=str(model),
+            must="its sha256 must be the one in the journal",
+            remedy="begin a new run with --run-dir",
+        )
+    return text
 
 
 def draw(paths: RunPaths) -> Path:

@@ -119,8 +119,9 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
             board = _run(plan, journal, history, screen, upto)
             if upto in ("emit", "fit"):
                 output = emit(paths, board, Path(plan.experiment.output))
+            if upto in ("rank", "emit"):
+                emit_ensemble(plan, board, screen.say)
             if upto == "emit":
-                emit_ensemble(plan, board)
                 draw(paths)
         if plan.experiment.rank.nested and upto in ("rank", "emit"):
             took = max(time.monotonic() - began, history.search_seconds)

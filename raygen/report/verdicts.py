@@ -51,7 +51,7 @@ def folds_figure(view: SearchView) -> Any:
     axis.plot([], [], "D", color=DARK, ms=6, ls="", label="mean, tied for first")
     axis.plot([], [], "D", color=DARK, mfc="white", ms=6, ls="", label="mean, worse")
     if _together(view):
-        label = "mean of several together, no single candidate"
+        label = "mean together, no single candidate"
         axis.plot([], [], "P", color=DARK, ms=6, ls="", label=label)
     axis.plot([], [], color=DARK, lw=5, alpha=0.25, label="95 % interval of the mean", **_BUTT)
     _name_rows(axis, entries)
