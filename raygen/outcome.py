@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,28 +32,34 @@ def emit(paths: RunPaths, board: dict[str, Any], output: Path) -> Path:
 
 
 def emit_ensemble(plan: Plan, board: dict[str, Any], say: Callable[[str], None]) -> None:
-    """Write the program of those that predict together, if there are any.
+    """Write the program of those that predict together, or remove that of an earlier ranking.
 
     Raises:
         RunError: A member's file is not the one that was trained.
     """
+    paths, rows = plan.paths, together_rows(board)
+    if rows and plan.experiment.task.files is not None:
+        say("together: no ensemble.py, for RayGen joins only programs that it has written")
+        rows = []
+    text = _ensemble_text(plan, board, rows[0]) if rows else None
+    known = paths.ensemble.read_bytes() if paths.ensemble.exists() else None
+    if text != known and not any(row.get("test") for row in rows):
+        shutil.rmtree(paths.ensemble_weights, ignore_errors=True)  # of another one
+    if text is None:
+        paths.ensemble.unlink(missing_ok=True)
+    else:
+        write_whole(paths.ensemble, text)
+
+
+def _ensemble_text(plan: Plan, board: Mapping[str, Any], row: Mapping[str, Any]) -> bytes:
     from raygen.source.ensemble import ensemble_program
 
-    paths = plan.paths
-    paths.ensemble.unlink(missing_ok=True)  # of another ranking
-    for row in together_rows(board):
-        if plan.experiment.task.files is not None:
-            say(
-                "the files that are best together stay apart: RayGen joins only what it has written"
-            )
-            continue
-        entries = {entry["trial_id"]: entry for entry in board["entries"]}
-        members = [
-            (trial_id, _as_trained(paths, entries[trial_id]).decode(), count)
-            for trial_id, count in row["members"].items()
-        ]
-        text = ensemble_program(members, name=plan.experiment.name)
-        write_whole(paths.ensemble, text.encode())
+    entries, bag = {entry["trial_id"]: entry for entry in board["entries"]}, row["kind"] == "folds"
+    members = [
+        (trial_id, _as_trained(plan.paths, entries[trial_id]).decode(), 1 if bag else count)
+        for trial_id, count in row["members"].items()
+    ]
+    return ensemble_program(members, name=plan.experiment.name, bag=bag).encode()
 
 
 def _as_trained(paths: RunPaths, entry: Mapping[str, Any]) -> bytes:

@@ -217,7 +217,7 @@ def _nested(plan: Plan, took: float) -> dict[str, Any]:
     boards = []
     for fold in range(rank.folds):
         outer = plan.outer(fold)
-        text = dump_experiment(plan.experiment)
+        text = dump_experiment(outer.experiment)
         if not (outer.paths.config.exists() and outer.paths.config.read_text("utf-8") == text):
             outer.paths.leaderboard.unlink(missing_ok=True)  # of other budgets or terms
         if not outer.paths.leaderboard.exists():

@@ -12,6 +12,7 @@ from raygen.execute.pool import Pool
 from raygen.execute.run import Run
 from raygen.rank.checks import checking_rows
 from raygen.rank.crossval import best_trials, crossvalidate, fit_winner, terms_of
+from raygen.rank.fold_models import train_fold_models
 from raygen.rank.folds import ranking_json
 from raygen.rank.leaderboard import Entry
 from raygen.rank.out_of_fold import Predictions, describe, never_predicted, read_predictions
@@ -51,6 +52,8 @@ def rank(run: Run, *, fits: bool) -> Ranking:
             return Ranking()
         if fits:
             fit_winner(run, pool, entries[0])
+            if run.experiment.rank.ensemble == "folds" and not run.interruption:
+                train_fold_models(run, pool, entries[0])
     return _described(run, entries)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from raygen.execute.run import Run
 from raygen.rank.crossval import terms_of
 from raygen.rank.ensemble import ensemble_of
+from raygen.rank.fold_models import fold_models_json
 from raygen.rank.folds import mean_within, posterior_against
 from raygen.rank.leaderboard import Entry
 from raygen.rank.out_of_fold import Predictions
@@ -34,9 +35,12 @@ def together_json(
 
     Returns:
         What ``ensemble_of`` says, with the interval of its mean, what its difference to the first
-        says, and the size and training time of its members. None where nothing is averaged.
+        says, and the size and training time of its members; of fold models their test scores.
+        None where nothing is averaged.
     """
     kind, metric, terms = run.experiment.rank.ensemble, run.blueprint.metric, terms_of(run)
+    if kind == "folds":
+        return fold_models_json(run, entries[0])
     told = ensemble_of(found, y, metric) if kind == "greedy" else None
     if told is None:
         return None

@@ -89,8 +89,9 @@ def _spread_text(entry: Mapping[str, Any], decimals: int) -> str:
 
 def _fold_counts(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     """How many folds each was scored on, if not all on as many."""
-    counts = [entry.get("folds_run") for entry in entries]
-    return [str(count or "") for count in counts] if len(set(counts)) > 1 else [""] * len(counts)
+    counts = [entry.get("folds_run") or 0 for entry in entries]
+    differ = len({count for count in counts if count}) > 1
+    return [str(count or "") if differ else "" for count in counts]
 
 
 def search_panel(
@@ -324,7 +325,14 @@ def _held_out_lines(entry: Mapping[str, Any]) -> list[str]:
 def _together_text(row: Mapping[str, Any]) -> str:
     """What the row beside the candidates is, and how its score came about."""
     members = members_text(row["members"])
-    return f"together, no single candidate: the mean of {members}, chosen on the other folds"
+    if row["kind"] == "greedy":
+        return f"together, no single candidate: the mean of {members}, chosen on the other folds"
+    scores = ", ".join(f"{name} {score_text(score)}" for name, score in row["test"].items())
+    told = f"test {scores}" if scores else "raygen generate has them do it"
+    return (
+        f"fold models, no single candidate: the mean of {members}, each trained without a fold, "
+        f"which the test rows alone can score: {told}"
+    )
 
 
 def _nested_lines(board: Mapping[str, Any]) -> list[str]:

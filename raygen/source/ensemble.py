@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from raygen.fragments import merge_imports, read_text
 from raygen.source.definitions import Definition, definitions_of
-from raygen.source.skeleton import fill_regions, harmless
+from raygen.source.skeleton import fill_regions, harmless, region_texts
 
 SKELETON = "raygen.source.skeletons.ensemble_program"
 _WIDTH = 100
@@ -26,13 +26,18 @@ _FIELDS = (
     "save",
     "load",
 )
-_INPUTS = "x = member.to_inputs(member.preprocess(x, statistics))"
-_BAG = (
-    'parser.add_argument("--bag", action="store_true", help="train each member outside each fold")'
-)
+_BAGGED = {
+    "train all members, score": "train without each fold, score",
+    "python ensemble.py --bag            the same, each member once without each fold: all are "
+    "averaged\n": "",
+    "k-fold cross-validation": "k-fold cross-validation of the network alone",
+}
+"""What the usage says where one network is trained once without each fold."""
 
 
-def ensemble_program(members: Sequence[tuple[str, str, int]], *, name: str) -> str:
+def ensemble_program(
+    members: Sequence[tuple[str, str, int]], *, name: str, bag: bool = False
+) -> str:
     """Write the program of an ensemble.
 
     What all members have in common stands there once, word for word; of what differs, and of what
@@ -41,6 +46,7 @@ def ensemble_program(members: Sequence[tuple[str, str, int]], *, name: str) -> s
     Args:
         members: The trial, the text of its program, and how often it is counted, of each.
         name: Of the experiment.
+        bag: Whether the only member is trained once without each fold, and never on all rows.
     """
     programs = [definitions_of(text) for _, text, _ in members]
     own = _names_apart(programs)
@@ -48,20 +54,26 @@ def ensemble_program(members: Sequence[tuple[str, str, int]], *, name: str) -> s
     first = {name: each.text for each in programs[0] for name in each.names}
     fields = [each for each in _FIELDS if each in first]
     skeleton = read_text(SKELETON)
-    regions = {
-        "fields": _lines_of(skeleton, "Member", fields),
+    known = region_texts(skeleton)
+    regions = known | {
+        "fields": "\n".join(
+            line for line in known["fields"].splitlines() if line.partition(":")[0] in fields
+        ),
         "members": _members([(trial, count) for trial, _, count in members], fields, own),
-        "inputs": _INPUTS if "preprocess" in first else "",
         "score": _score(first["evaluate"]),
         "place": f"model = member.build_model(){'.to(DEVICE)' if 'DEVICE' in first else ''}",
-        "bag": _BAG,
         "processes": _statement(first["main"], _begins_processes),
         "loading": _statement(first["main"], _loads),
     }
+    regions |= {} if "preprocess" in first else {"inputs": ""}
+    regions |= {"bag": "parser.set_defaults(bag=True)"} if bag else {}
     body = "\n\n\n".join([*parts, fill_regions(_body(skeleton), regions).strip()]) + "\n"
     many = f"{len(members)} networks" if len(members) > 1 else "one network"
+    many = "one network without each fold" if bag else many
     title = f"Ensemble, {harmless(name)}: the mean of {many} found by RayGen."
     usage = (ast.get_docstring(ast.parse(skeleton), clean=False) or "").split("\n", 1)[1]
+    for old, new in _BAGGED.items() if bag else ():
+        usage = usage.replace(old, new)
     head = f'"""{title}\n{usage}"""\n\nfrom __future__ import annotations\n\n'
     return head + _imports([text for _, text, _ in members], skeleton, body) + "\n\n" + body
 
@@ -112,15 +124,6 @@ def _in_order(programs: Sequence[Sequence[Definition]]) -> list[tuple[str, ...]]
             if key not in order:
                 order.insert(order.index(before) + 1 if before in order else 0, key)
     return order
-
-
-def _lines_of(skeleton: str, class_name: str, fields: Sequence[str]) -> str:
-    """The lines of some fields of a class."""
-    nodes = {getattr(node, "name", ""): node for node in ast.parse(skeleton).body}
-    found = nodes[class_name]
-    assert isinstance(found, ast.ClassDef)
-    lines = [ast.unparse(node) for node in found.body if isinstance(node, ast.AnnAssign)]
-    return "\n".join(line for line in lines if line.partition(":")[0] in fields)
 
 
 def _members(members: Sequence[tuple[str, int]], fields: Sequence[str], own: frozenset[str]) -> str:
