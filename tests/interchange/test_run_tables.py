@@ -136,3 +136,17 @@ def test_several_together_are_a_row_without_a_rank() -> None:
     assert "members" not in first
     assert text.startswith(",together,0.95,")
     assert "rank & trial" in to_latex([first, last])
+
+
+def test_fold_models_are_a_row_without_scores() -> None:
+    """No column has a word in place of a number."""
+    entry = {"candidate": {"depth": 2}, "std": 0.1, "num_parameters": 7, "seconds": 1.5}
+    entry |= {"rank": 1, "trial_id": "00003", "mean": 0.9, "folds": [0.8, 1.0], "tied": True}
+    ensemble = {"kind": "folds", "members": {"00003": 2}, "mean": None, "std": None, "folds": []}
+    ensemble |= {"interval": None, "posterior": None, "num_parameters": 14, "seconds": 3.0}
+
+    _, last = board_table({"entries": [entry], "ensemble": ensemble})
+
+    assert (last["trial"], last["members"]) == ("fold models", "2 x 00003")
+    assert "mean" not in last
+    assert "None" not in to_latex([last])

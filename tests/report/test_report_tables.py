@@ -70,6 +70,27 @@ def test_several_together_are_a_row_that_is_no_candidate() -> None:
     assert "+ together, no single candidate: the mean of 2 x 00001 + 1 x 00000" in told
 
 
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [({"accuracy": 0.75}, "test accuracy 0.7500"), ({}, "raygen generate has them do it")],
+    ids=["scored", "not yet"],
+)
+def test_fold_models_have_no_mean_but_a_test_score(test: dict[str, float], told: str) -> None:
+    """No fold can score them: their row has none, and the line below says why."""
+    judged = {"tied": True, "folds_run": 2, "diagnosis": [], "interval": [0.8, 1.0]}
+    rows = [entry(k + 1, f"0000{k}", [0.90, 0.92]) | judged for k in range(2)]
+    board = board_of(*rows) | RANKING
+    unscored = {"kind": "folds", "mean": None, "std": None, "folds": [], "interval": None}
+    board["ensemble"] = together(0.5, **{"00000": 2}) | unscored | {"test": test}
+
+    text = printed(leaderboard_table(board), 120)
+
+    row = next(line for line in text.splitlines() if line.startswith("  +"))
+    assert row.split() == ["+", "fold", "models", "12.3k", "12"]
+    assert "folds run" not in text
+    assert f"the test rows alone can score: {told}" in " ".join(text.split())
+
+
 @pytest.mark.parametrize("members", [{"00007": 3}, None], ids=["one alone", "none"])
 def test_one_alone_is_no_ensemble(members: dict[str, int] | None) -> None:
     """Nothing is said of it."""
