@@ -353,11 +353,11 @@ def _print_outcome(result: Result) -> None:
         return
     typer.echo(f"written: {result.output} (picture: {result.run_dir / 'report.png'})")
     typer.echo(f"run it: python {result.output}")
-    ensemble, sign = RunPaths(result.run_dir).ensemble, 1 if board["mode"] == "max" else -1
+    ensemble = RunPaths(result.run_dir).ensemble
     for row in together_rows(board) if ensemble.exists() else ():
         if row["mean"] is None:
             typer.echo(f"{row['trial_id']}: python {ensemble}")
-        elif sign * row["mean"] > sign * best["mean"]:
+        elif row["posterior"] and row["posterior"]["mean"] > 0:  # on the folds that both have
             typer.echo(f"better together: python {ensemble}")
 
 

@@ -69,7 +69,7 @@ def ensemble_program(
     regions |= {"bag": "parser.set_defaults(bag=True)"} if bag else {}
     body = "\n\n\n".join([*parts, fill_regions(_body(skeleton), regions).strip()]) + "\n"
     many = f"{len(members)} networks" if len(members) > 1 else "one network"
-    many = "one network without each fold" if bag else many
+    many = "one network trained without each fold," if bag else many
     title = f"Ensemble, {harmless(name)}: the mean of {many} found by RayGen."
     usage = (ast.get_docstring(ast.parse(skeleton), clean=False) or "").split("\n", 1)[1]
     for old, new in _BAGGED.items() if bag else ():
