@@ -364,6 +364,7 @@ def _print_outcome(result: Result) -> None:
     """The score with its uncertainty, the file, the command to run it."""
     from raygen.report.texts import has_repeats
     from raygen.runs.paths import RunPaths
+    from raygen.runs.together import together_rows
 
     board = result.leaderboard
     best = board["entries"][0]
@@ -377,10 +378,12 @@ def _print_outcome(result: Result) -> None:
         return
     typer.echo(f"written: {result.output} (picture: {result.run_dir / 'report.png'})")
     typer.echo(f"run it: python {result.output}")
-    ensemble, together = RunPaths(result.run_dir).ensemble, board.get("ensemble")
-    sign = 1 if board["mode"] == "max" else -1
-    if together and ensemble.exists() and sign * together["mean"] > sign * best["mean"]:
-        typer.echo(f"better together: python {ensemble}")
+    ensemble = RunPaths(result.run_dir).ensemble
+    for row in together_rows(board) if ensemble.exists() else ():
+        if row["mean"] is None:
+            typer.echo(f"{row['trial_id']}: python {ensemble}")
+        elif row["posterior"] and row["posterior"]["mean"] > 0:  # on the folds that both have
+            typer.echo(f"better together: python {ensemble}")
 
 
 def _told(plan: Plan) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from raygen.run_folder import write_whole
 from raygen.runs.board import no_run, read_board
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
+from raygen.runs.together import together_rows
 
 if TYPE_CHECKING:
     from raygen.plan import Plan
@@ -23,34 +26,59 @@ def emit(paths: RunPaths, board: dict[str, Any], output: Path) -> Path:
     Raises:
         RunError: The file is not the one that was trained.
     """
-    winner = board["entries"][0]
-    text = paths.trial(winner["trial_id"]).model.read_bytes()
-    if hashlib.sha256(text).hexdigest() != winner["source_sha"]:
-        raise RunError(
-            "it was changed after it was trained",
-            where=str(paths.trial(winner["trial_id"]).model),
-            must="its sha256 must be the one in the journal",
-            remedy="begin a new run with --run-dir",
-        )
+    text = _as_trained(paths, board["entries"][0])
     write_whole(paths.best / "model.py", text)
     write_whole(output, text)
     return output
 
 
-def emit_ensemble(plan: Plan, board: dict[str, Any]) -> None:
-    """Write the program of those that predict best together, if they are networks of ours."""
-    from raygen.source.ensemble import ensemble_program
-    from raygen.source.render import Blueprint
+def emit_ensemble(plan: Plan, board: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Write the program of those that predict together, or remove that of an earlier ranking.
 
-    paths, together = plan.paths, board.get("ensemble")
-    paths.ensemble.unlink(missing_ok=True)  # of another ranking
-    if together and isinstance(plan.blueprint, Blueprint):
-        members = [
-            (trial_id, paths.trial(trial_id).model.read_text(encoding="utf-8"), count)
-            for trial_id, count in together["members"].items()
-        ]
-        text = ensemble_program(members, name=plan.experiment.name)
-        write_whole(paths.ensemble, text.encode())
+    Raises:
+        RunError: A member's file is not the one that was trained.
+    """
+    paths, rows = plan.paths, together_rows(board)
+    if rows and plan.experiment.task.files is not None:
+        say("together: no ensemble.py, for RayGen joins only programs that it has written")
+        rows = []
+    text = _ensemble_text(plan, board, rows[0]) if rows else None
+    known = paths.ensemble.read_bytes() if paths.ensemble.exists() else None
+    if text != known and not any(row.get("test") for row in rows):
+        shutil.rmtree(paths.ensemble_weights, ignore_errors=True)  # of another one
+    if text is None:
+        paths.ensemble.unlink(missing_ok=True)
+    else:
+        write_whole(paths.ensemble, text)
+
+
+def _ensemble_text(plan: Plan, board: Mapping[str, Any], row: Mapping[str, Any]) -> bytes:
+    from raygen.source.ensemble import ensemble_program
+
+    entries, bag = {entry["trial_id"]: entry for entry in board["entries"]}, row["kind"] == "folds"
+    members = [
+        (trial_id, _as_trained(plan.paths, entries[trial_id]).decode(), 1 if bag else count)
+        for trial_id, count in row["members"].items()
+    ]
+    return ensemble_program(members, name=plan.experiment.name, bag=bag).encode()
+
+
+def _as_trained(paths: RunPaths, entry: Mapping[str, Any]) -> bytes:
+    """A candidate's program.
+
+    Raises:
+        RunError: It is not the one that was trained.
+    """
+    model = paths.trial(entry["trial_id"]).model
+    text = model.read_bytes()
+    if hashlib.sha256(text).hexdigest() != entry["source_sha"]:
+        raise RunError(
+            "it was changed after it was trained",
+            where=str(model),
+            must="its sha256 must be the one in the journal",
+            remedy="begin a new run with --run-dir",
+        )
+    return text
 
 
 def draw(paths: RunPaths) -> Path:

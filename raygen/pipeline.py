@@ -119,8 +119,9 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
             board = _run(plan, journal, history, screen, upto)
             if upto in ("emit", "fit"):
                 output = emit(paths, board, Path(plan.experiment.output))
+            if upto in ("rank", "emit"):
+                emit_ensemble(plan, board, screen.say)
             if upto == "emit":
-                emit_ensemble(plan, board)
                 draw(paths)
         if plan.experiment.rank.nested and upto in ("rank", "emit"):
             took = max(time.monotonic() - began, history.search_seconds)
@@ -216,7 +217,7 @@ def _nested(plan: Plan, took: float) -> dict[str, Any]:
     boards = []
     for fold in range(rank.folds):
         outer = plan.outer(fold)
-        text = dump_experiment(plan.experiment)
+        text = dump_experiment(outer.experiment)
         if not (outer.paths.config.exists() and outer.paths.config.read_text("utf-8") == text):
             outer.paths.leaderboard.unlink(missing_ok=True)  # of other budgets or terms
         if not outer.paths.leaderboard.exists():

@@ -56,7 +56,9 @@ class Plan:
     def outer(self, fold: int) -> Plan:
         """The plan of a run that sees nothing of a fold, but scores its winner there."""
         paths = RunPaths(self.paths.nested / str(fold))
-        return replace(self, paths=paths, outer_fold=fold)
+        rank = self.experiment.rank.model_copy(update={"ensemble": "none"})
+        experiment = self.experiment.model_copy(update={"rank": rank})
+        return replace(self, experiment=experiment, paths=paths, outer_fold=fold)
 
     @property
     def space_sha(self) -> str:

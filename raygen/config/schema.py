@@ -557,6 +557,11 @@ class Rank(Section):
     rope: Annotated[Number, Field(ge=0)] | None = None
     """Difference of two scores that makes none in practice. By default a hundredth of the best
     mean."""
+    ensemble: Literal["none", "greedy", "folds"] = "greedy"
+    """Which networks predict together, as a row of their own and as `best/ensemble.py`: those
+    candidates that are best together by their held-out rows (greedy), or the chosen one trained
+    once without each fold, which takes so many trainings and which the test rows alone can score
+    (folds)."""
     nested: bool = False
     """Whether search and ranking are done once more for each fold, on the rows of the others
     alone, to tell what they come to on rows that no step of them has seen."""

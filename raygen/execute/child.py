@@ -23,6 +23,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from raygen.execute.arrays import map_arrays
 from raygen.execute.disk import is_full
 from raygen.execute.gpu_memory import await_memory, limit_memory
@@ -104,15 +106,19 @@ def _train(job: Job, reporter: Reporter) -> None:
     network, statistics, metrics = model.train(
         arrays["x"], arrays["y"], job.fold, report=reporter, resume=resume
     )
-    if job.fold is not None:
+    if not job.tests:
         reporter.finish()
         return
+    if job.tested:
+        model.predict = tested = HeldOut(model.predict, lambda: np.arange(len(arrays["y_test"])))
     inputs = arrays["x_test"]
     if hasattr(model, "preprocess"):  # what a fine-tuning reads are token numbers already
         inputs = model.to_inputs(model.preprocess(inputs, statistics))
     scores = model.evaluate(network, inputs, arrays["y_test"], statistics)
     reporter.turn.keep()
     model.save(network, model.build_optimizer(network), model.EPOCHS, statistics, job.weights)
+    if job.tested:
+        tested.save(Path(job.tested))
     reporter.send(
         Message(
             state=State.FINISHED,
@@ -161,7 +167,7 @@ class Reporter:
             told = f"{' and '.join(broken)} not finite in epoch {epoch}"
             raise NotFiniteError(self._message(State.NAN, metrics, told))
         last = epoch >= self.job.epochs
-        over = last and self.job.fold is not None  # else the test rows are still to be scored
+        over = last and not self.job.tests  # else the test rows are still to be scored
         message = self._message(State.FINISHED if over else State.RUNNING, metrics, "")
         if over and self.held_out is not None:  # before it is told, which ends this process
             self.held_out.save(Path(self.job.out_of_fold))

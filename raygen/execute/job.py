@@ -27,7 +27,9 @@ class Job:
     log: str
     """File for what the program prints."""
     weights: str = ""
-    """Folder to leave the trained weights in; empty for none."""
+    """Folder to leave the trained weights in, after the test rows are scored; empty for none."""
+    tested: str = ""
+    """File for the predictions of the test rows; empty for none."""
     out_of_fold: str = ""
     """File for the predictions of the held-out rows after the last epoch; empty for none."""
     memory_gb: float | None = None
@@ -49,6 +51,11 @@ class Job:
     objectives: tuple[Objective, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
     """What is known of the program without training it."""
+
+    @property
+    def tests(self) -> bool:
+        """Whether the test rows are scored when it is trained."""
+        return self.fold is None or bool(self.tested)
 
     def scores(self, message: Message) -> tuple[float, ...]:
         """The objectives after an epoch, higher being better in all of them."""

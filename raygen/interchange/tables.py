@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from raygen.errors import RunError
 from raygen.runs.records import History, TrialRecord
 from raygen.runs.spread import half_width, sample_std
+from raygen.runs.together import members_text, together_rows
 
 Row: TypeAlias = dict[str, Any]
 
@@ -59,9 +60,14 @@ def board_table(board: Mapping[str, Any]) -> list[Row]:
 
     Columns: rank, trial, mean, std, low, high, tied, folds_run, worse, same and better (how
     probably, against the first), aicc, bic, num_parameters, seconds, ``fold_0`` and so on, and
-    the value of each parameter.
+    the value of each parameter. An ensemble is the last row: it has no rank and no parameters,
+    and the column ``members`` says who is in it.
     """
-    return [_board_row(entry) for entry in board["entries"]]
+    rows = [_board_row(entry) for entry in board["entries"]]
+    for together in together_rows(board):
+        row = _board_row(together) | {"members": members_text(together["members"])}
+        rows.append({n: v for n, v in row.items() if n != "rank" and v is not None})
+    return rows
 
 
 def curve_table(board: Mapping[str, Any], curve: str) -> list[Row]:

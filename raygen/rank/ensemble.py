@@ -34,10 +34,10 @@ def ensemble_of(
         metric: A key of ``METRICS``; of another there is no ensemble.
 
     Returns:
-        ``folds``, their ``mean``, and how often each of the ``members`` is counted; ``as_written``,
-        the ``folds`` and ``mean`` of these very members, which the program of the ensemble repeats
-        and which flatter it a little. None of fewer than two candidates, or where all have more
-        numbers than are worth it.
+        ``folds``, their ``mean`` and ``std``, and how often each of the ``members`` is counted;
+        ``as_written``, the ``folds`` and ``mean`` of these very members, which the program of the
+        ensemble repeats and which flatter it a little. None of fewer than two candidates, or where
+        all have more numbers than are worth it.
     """
     if len(found) < 2 or metric not in METRICS:
         return None
@@ -60,6 +60,7 @@ def ensemble_of(
     written = [on(held, members) for held in folds]
     return {
         "mean": float(np.mean(scores)),
+        "std": float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
         "folds": scores,
         "members": dict(Counter(names[place] for place in members)),
         "as_written": {"mean": float(np.mean(written)), "folds": written},

@@ -56,7 +56,7 @@ def rank_entries(history: History, trial_ids: Sequence[str], terms: Terms) -> li
         verdict = Verdict(
             tied=contenders[place].tied,
             folds_run=len(found[place].scores),
-            posterior=_posterior(found[place].scores, found[chosen].scores, rope, terms),
+            posterior=posterior_against(found[place].scores, found[chosen].scores, rope, terms),
             aicc=criteria.aicc if criteria else None,
             bic=criteria.bic if criteria else None,
             diagnosis=diagnose(patients, place, rope=rope),
@@ -128,10 +128,10 @@ def _rope_of(scores: Sequence[float], terms: Terms) -> float:
     return _USUAL_ROPE * abs(float(np.mean(scores))) if terms.rope is None else terms.rope
 
 
-def _posterior(
+def posterior_against(
     scores: Sequence[float], first: Sequence[float], rope: float, terms: Terms
 ) -> Mapping[str, float] | None:
-    """Of the difference to the first on the folds that both have; None of a single one."""
+    """What the difference to the first says, on the folds that both have; None of a single one."""
     shared = min(len(first), len(scores))
     differences = np.subtract(scores[:shared], first[:shared])
     found = posterior_of(differences, test_share=terms.test_share)

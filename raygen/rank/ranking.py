@@ -12,13 +12,14 @@ from raygen.execute.pool import Pool
 from raygen.execute.run import Run
 from raygen.rank.checks import checking_rows
 from raygen.rank.crossval import best_trials, crossvalidate, fit_winner, terms_of
-from raygen.rank.ensemble import ensemble_of
+from raygen.rank.fold_models import train_fold_models
 from raygen.rank.folds import ranking_json
 from raygen.rank.label_noise import suspected_noise
 from raygen.rank.leaderboard import Entry
 from raygen.rank.out_of_fold import Predictions, describe, never_predicted, read_predictions
 from raygen.rank.repeats import rank_repeats
 from raygen.rank.seeds import Seeds, seeds_json, seeds_of, train_seeds, unstable
+from raygen.rank.together import together_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,8 @@ def rank(run: Run, *, fits: bool) -> Ranking:
             return Ranking()
         if fits:
             fit_winner(run, pool, entries[0])
+            if run.experiment.rank.ensemble == "folds" and not run.interruption:
+                train_fold_models(run, pool, entries[0])
     return _described(run, entries)
 
 
@@ -62,8 +65,9 @@ def _described(run: Run, entries: list[Entry]) -> Ranking:
     spec = getattr(run.blueprint, "spec", None)  # networks and pretrained models have one
     classes = getattr(spec, "classes", ())
     told = ranking_json(run.history, [trial.trial_id for trial in best_trials(run)], terms_of(run))
-    together = ensemble_of(found, y, run.blueprint.metric)
-    entries, seeds = _with_seeds(run, entries, told["terms"]["rope"])
+    rope = told["terms"]["rope"]
+    together = together_json(run, entries, found, y, rope)
+    entries, seeds = _with_seeds(run, entries, rope)
     named = any(each["verdict"] == "label noise" for each in run.history.data or ())
     return Ranking(
         entries=[

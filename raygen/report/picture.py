@@ -11,6 +11,7 @@ import numpy as np
 
 from raygen.report.canvas import (
     COLOURS,
+    DARK,
     GREY,
     Limits,
     colour_of,
@@ -26,6 +27,7 @@ from raygen.report.tables import badness, has_score
 from raygen.report.texts import count_text
 from raygen.report.view import view_of
 from raygen.runs.records import History, TrialRecord
+from raygen.runs.together import together_rows
 
 _MOST_ENTRIES = 12
 
@@ -48,7 +50,8 @@ def draw_run(history: History, board: Mapping[str, Any] | None, path: Path) -> N
         _draw_curves(axes[0], history, [entry["trial_id"] for entry in entries], limits)
         draw_progress(axes[1], view, by_trials(view), limits)
         if entries and board is not None:
-            _draw_folds(axes[2], entries, history, dict(board["test"]))
+            together = [row for row in together_rows(board) if row["folds"]]
+            _draw_folds(axes[2], entries, together, history, dict(board["test"]))
         write_figure(figure, path)
 
 
@@ -94,28 +97,37 @@ def _draw_curves(axis: Any, history: History, ranked: Sequence[str], limits: Lim
 
 
 def _draw_folds(
-    axis: Any, entries: Sequence[Mapping[str, Any]], history: History, test: Mapping[str, Any]
+    axis: Any,
+    entries: Sequence[Mapping[str, Any]],
+    together: Sequence[Mapping[str, Any]],
+    history: History,
+    test: Mapping[str, Any],
 ) -> None:
-    """The folds of each ranked candidate, their mean and standard deviation."""
-    shown, metric, mode = entries[:_MOST_ENTRIES], history.metric, history.mode
+    """The folds of each ranked candidate and of several together, mean and standard deviation."""
+    candidates, metric, mode = entries[:_MOST_ENTRIES], history.metric, history.mode
+    shown = [*candidates, *together]
     tested = [float(test[metric])] if metric in test else []
     scores = [score for entry in shown for score in entry["folds"]]
     limits = zoom([*scores, *tested], [entry["mean"] for entry in shown], mode=mode)
     for place, entry in enumerate(shown):
         folds = np.array(entry["folds"], dtype=float)
-        style = {"color": colour_of(place), "zorder": 3}
+        colour = colour_of(place) if place < len(candidates) else DARK
+        style = {"color": colour, "zorder": 3}
         scatter(axis, folds, np.full(len(folds), float(place)), limits, along="x", s=16, **style)
         spread = entry["std"] if math.isfinite(entry["std"] or math.nan) else 0.0
         bar = {"fmt": "|", "ms": 16, "mew": 2, "elinewidth": 5, "alpha": 0.45}
-        axis.errorbar(entry["mean"], place, xerr=spread, color=colour_of(place), **bar)
+        axis.errorbar(entry["mean"], place, xerr=spread, color=colour, **bar)
     if tested:
         label = "the winner on the test rows"
         axis.scatter(tested, [0], marker="*", s=70, color="black", label=label, zorder=4)
     labels = [
-        f"{e['rank']}. {e['trial_id']}\n{count_text(e['num_parameters'])} params" for e in shown
+        f"{e['rank']}. {e['trial_id']}\n{count_text(e['num_parameters'])} params"
+        for e in candidates
     ]
+    labels += [f"{e['rank']} {e['trial_id']}\nno single candidate" for e in together]
     axis.set_yticks(range(len(shown)), labels, fontsize=8 if len(shown) <= 6 else 6)
     ylim = (len(shown) - 0.5, -0.5)
     frame(axis, xlim=limits, ylim=ylim, xlabel=f"{metric}: folds, mean, standard deviation")
-    more = f" (first {len(shown)} of {len(entries)})" if len(entries) > len(shown) else ""
+    left = len(entries) > len(candidates)
+    more = f" (first {len(candidates)} of {len(entries)})" if left else ""
     axis.set_title(f"How sure the ranking is{more}")

@@ -26,6 +26,7 @@ from raygen.report.texts import (
     values_text,
 )
 from raygen.runs.records import FoldResult, History, State, TrialRecord
+from raygen.runs.together import members_text, together_rows
 
 _MOST_RUNNING = 8
 """Rows for the trials that run; larger machines have more of them than a screen has lines."""
@@ -37,7 +38,8 @@ def leaderboard_table(board: Mapping[str, Any]) -> RenderableType:
     Args:
         board: What ``raygen show --json`` prints.
     """
-    entries, metric = board["entries"], board["metric"]
+    metric = board["metric"]
+    entries = [*board["entries"], *together_rows(board)]
     tied = [entry for entry in entries if entry.get("tied")]
     tied = tied if len(tied) > 1 else []  # nobody is tied with itself
     better = "higher" if board["mode"] == "max" else "lower"
@@ -50,7 +52,8 @@ def leaderboard_table(board: Mapping[str, Any]) -> RenderableType:
         "#": [f"{entry['rank']}{' =' if entry in tied else ''}" for entry in entries],
         "trial": [entry["trial_id"] for entry in entries],
         metric: [
-            mean_text(e["mean"], std, decimals) for e, std in zip(entries, spreads, strict=True)
+            "" if e["mean"] is None else mean_text(e["mean"], std, decimals)
+            for e, std in zip(entries, spreads, strict=True)
         ],
         _spread_header(entries): [_spread_text(entry, decimals) for entry in entries],
         "folds run": _fold_counts(entries),
@@ -63,7 +66,7 @@ def leaderboard_table(board: Mapping[str, Any]) -> RenderableType:
     for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("values", ratio=1)
-    names = differing_names([entry["candidate"] for entry in entries])
+    names = differing_names([entry["candidate"] for entry in board["entries"]])
     for place, entry in enumerate(entries):
         table.add_row(
             *(column[place] for column in columns.values()),
@@ -80,14 +83,17 @@ def _spread_header(entries: Sequence[Mapping[str, Any]]) -> str:
 
 def _spread_text(entry: Mapping[str, Any], decimals: int) -> str:
     """Where the mean lies by its interval, or between which folds."""
+    if len(entry["folds"]) < 2:
+        return ""
     low, high = entry.get("interval") or (min(entry["folds"]), max(entry["folds"]))
-    return f"{low:.{decimals}f}..{high:.{decimals}f}" if len(entry["folds"]) > 1 else ""
+    return f"{low:.{decimals}f}..{high:.{decimals}f}"
 
 
 def _fold_counts(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     """How many folds each was scored on, if not all on as many."""
-    counts = [entry.get("folds_run") for entry in entries]
-    return [str(count) for count in counts] if len(set(counts)) > 1 else ["" for _ in counts]
+    counts = [entry.get("folds_run") or 0 for entry in entries]
+    differ = len({count for count in counts if count}) > 1
+    return [str(count or "") if differ else "" for count in counts]
 
 
 def search_panel(
@@ -288,10 +294,7 @@ def _verdict_lines(board: Mapping[str, Any]) -> list[str]:
         seen, unseen = (score_text(board["optimism"][key]) for key in ("search", "other_folds"))
         lines.append(f"{first} on the fold of the search: {seen}, on the others: {unseen}")
     lines += _held_out_lines(board["entries"][0])
-    if (together := board.get("ensemble")) and len(together["members"]) > 1:
-        members = " + ".join(f"{n} x {name}" for name, n in together["members"].items())
-        told = f"together {score_text(together['mean'])}, chosen on the other folds"
-        lines.append(f"{told}: the mean of {members}")
+    lines += [f"{row['rank']} {_together_text(row)}" for row in together_rows(board)]
     lines += _nested_lines(board)
     if fits["run"] < fits["full"]:
         lines.append(f"{fits['run']} of {fits['full']} trainings of folds, the race saved the rest")
@@ -317,6 +320,19 @@ def _held_out_lines(entry: Mapping[str, Any]) -> list[str]:
         told = ", ".join(f"{name} {score_text(found[key]['f1'])}" for key, name in names.items())
         told += f", calibration error {score_text(found['calibration']['ece'])}"
     return [f"{entry['trial_id']} on {found['rows']} held-out rows: {told}"]
+
+
+def _together_text(row: Mapping[str, Any]) -> str:
+    """What the row beside the candidates is, and how its score came about."""
+    members = members_text(row["members"])
+    if row["kind"] == "greedy":
+        return f"together, no single candidate: the mean of {members}, chosen on the other folds"
+    scores = ", ".join(f"{name} {score_text(score)}" for name, score in row["test"].items())
+    told = f"test {scores}" if scores else "raygen generate has them do it"
+    return (
+        f"fold models, no single candidate: the mean of {members}, each trained without a fold, "
+        f"which the test rows alone can score: {told}"
+    )
 
 
 def _nested_lines(board: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from raygen.errors import RunError
 from raygen.report.canvas import COLOURS, DARK, GREY, colour_of, frame, new_figure, scatter, zoom
 from raygen.report.view import SearchView
+from raygen.runs.together import together_rows
 
 _MOST = 12
 """Candidates in one picture."""
@@ -31,7 +32,7 @@ def check_folds(view: SearchView) -> None:
 
 def folds_figure(view: SearchView) -> Any:
     """A strip of points for each candidate, its mean and interval; tied ones are filled."""
-    entries, tied = _entries(view)[:_MOST], 0
+    entries, tied = [*_entries(view)[:_MOST], *_together(view)], 0
     scores = [score for entry in entries for score in entry["folds"]]
     limits = zoom(scores, [entry["mean"] for entry in entries], mode=view.mode)
     figure = new_figure(8, 1.8 + _ROW * len(entries), view.headline)
@@ -39,16 +40,19 @@ def folds_figure(view: SearchView) -> Any:
     spread = np.random.default_rng(0)  # so that equal scores can be seen
     for place, entry in enumerate(entries):
         folds, colour = np.array(entry["folds"], dtype=float), _colour(entry, tied)
-        tied += bool(entry["tied"])
+        tied += bool(entry.get("tied"))
         y = place + spread.uniform(-0.16, 0.16, size=len(folds))
         scatter(axis, folds, y, limits, along="x", s=14, color=colour, zorder=3)
         low, high = entry.get("interval") or (entry["mean"], entry["mean"])
         axis.plot([low, high], [place, place], color=colour, lw=7, alpha=0.25, zorder=1, **_BUTT)
-        face = colour if entry["tied"] else "white"
+        face = colour if entry.get("tied", True) else "white"
         style = {"color": colour, "mfc": face, "ms": 8, "zorder": 4}
-        axis.plot([entry["mean"]], [place], "D", **style)
+        axis.plot([entry["mean"]], [place], "D" if "tied" in entry else "P", **style)
     axis.plot([], [], "D", color=DARK, ms=6, ls="", label="mean, tied for first")
     axis.plot([], [], "D", color=DARK, mfc="white", ms=6, ls="", label="mean, worse")
+    if _together(view):
+        label = "mean together, no single candidate"
+        axis.plot([], [], "P", color=DARK, ms=6, ls="", label=label)
     axis.plot([], [], color=DARK, lw=5, alpha=0.25, label="95 % interval of the mean", **_BUTT)
     _name_rows(axis, entries)
     ylim = (len(entries) - 0.5, -0.5)
@@ -60,9 +64,9 @@ def folds_figure(view: SearchView) -> Any:
 
 
 def folds_numbers(view: SearchView) -> list[dict[str, Any]]:
-    """What ``folds_figure`` draws, one mapping a candidate."""
+    """What ``folds_figure`` draws, one mapping a candidate, and last that of several together."""
     keys = ("rank", "trial_id", "folds", "mean", "interval", "tied", "folds_run")
-    return [{key: entry.get(key) for key in keys} for entry in _entries(view)]
+    return [{key: row.get(key) for key in keys} for row in [*_entries(view), *_together(view)]]
 
 
 def check_posterior(view: SearchView) -> None:
@@ -180,6 +184,11 @@ def _entries(view: SearchView) -> list[Mapping[str, Any]]:
     return list(_board(view).get("entries", ()))
 
 
+def _together(view: SearchView) -> list[dict[str, Any]]:
+    """The row of several networks that predict together, if folds have scored it."""
+    return [row for row in together_rows(_board(view)) if row["folds"]]
+
+
 def _compared(view: SearchView) -> list[Mapping[str, Any]]:
     """The others than the first, with what is known of their difference to it."""
     return [entry for entry in _entries(view)[1:] if entry.get("posterior")]
@@ -207,13 +216,15 @@ def _groups(ranks: Sequence[float], critical: float) -> list[tuple[float, float]
 
 
 def _colour(entry: Mapping[str, Any], tied: int) -> str:
+    if "tied" not in entry:  # of several together
+        return DARK
     return colour_of(tied % len(COLOURS)) if entry["tied"] else GREY
 
 
 def _name_rows(axis: Any, entries: Sequence[Mapping[str, Any]]) -> None:
     most = max(len(entry["folds"]) for entry in entries)
     names = [
-        f"{entry['rank']}. {entry['trial_id']}"
+        f"{entry['rank']}{'.' if 'tied' in entry else ''} {entry['trial_id']}"
         + (f" ({len(entry['folds'])} folds)" if len(entry["folds"]) < most else "")
         for entry in entries
     ]

@@ -167,6 +167,11 @@ class RunPaths:
         return self.best / "ensemble.py"
 
     @property
+    def ensemble_weights(self) -> Path:
+        """A folder of weights for each of its networks."""
+        return self.best / "ensemble-weights"
+
+    @property
     def nested(self) -> Path:
         """A run for each outer fold of a nested cross-validation."""
         return self.folder / "nested"

@@ -148,6 +148,15 @@ class Exploit:
 
 
 @dataclass
+class FoldModels:
+    """The trainings of a candidate without each fold whose weights are kept."""
+
+    trial_id: str = ""
+    seconds: dict[int, float] = field(default_factory=dict)
+    """Of each that is done, by fold."""
+
+
+@dataclass
 class History:
     """The state of a run, rebuilt from its events."""
 
@@ -164,6 +173,7 @@ class History:
     """Trial id, epoch, metrics and seconds of the training on all rows, as far as it has come."""
     test: dict[str, Any] = field(default_factory=dict)
     """Trial id, metrics and seconds of the winner's one look at the test rows."""
+    fold_models: FoldModels = field(default_factory=FoldModels)
     test_looks: int = 0
     """How often the test rows were looked at; more than once if another one won later."""
     data: list[dict[str, str]] | None = None
@@ -225,6 +235,10 @@ class History:
                 self.data = fields["verdicts"]
             case "fit":
                 self.fit = fields
+            case "fold_model":
+                if self.fold_models.trial_id != fields["trial_id"]:
+                    self.fold_models = FoldModels(fields["trial_id"])
+                self.fold_models.seconds[fields["fold"]] = fields["seconds"]
             case "test":
                 self.test = fields
                 self.test_looks += 1

@@ -38,6 +38,7 @@ def check_search(experiment: Experiment, space: Space, objectives: Sequence[Obje
     _check_scheduler(experiment, space, objectives)
     _check_budget(search, space, where)
     _check_evaluate(experiment)
+    _check_ensemble(experiment)
     measures = _KNOWN_BEFORE if experiment.task.name != "Custom" else ()
     known = dict.fromkeys([*(each.name for each in space.parameters), *measures])
     for place, text in enumerate(search.constraints):
@@ -84,6 +85,26 @@ def _check_evaluate(experiment: Experiment) -> None:
     if search.total_epochs is not None:
         must = "a trial has no score after an epoch, so epochs are not counted"
         raise ConfigError("folds given, and total_epochs", must=must, **told)
+
+
+def _check_ensemble(experiment: Experiment) -> None:
+    """Refuse fold models whose predictions have no mean, or whose program nobody could write.
+
+    Raises:
+        ConfigError: So it is.
+    """
+    task, where = experiment.task, experiment.origin.where("rank.ensemble")
+    if experiment.rank.ensemble != "folds":
+        return
+    if task.name == "Custom":
+        must = "RayGen joins only programs that it has written"
+    elif experiment.model.pretrained and FINETUNING[task.name].targets != "class":
+        must = f"what a model of {task.name} predicts has no mean"
+    else:
+        return
+    raise ConfigError(
+        f"folds given for {task.name}", where=where, must=must, remedy="remove it, or write none"
+    )
 
 
 def check_checkpoints(experiment: Experiment, *, can_resume: bool) -> None:

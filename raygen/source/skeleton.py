@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -49,6 +50,11 @@ def fill(
 def fill_regions(text: str, regions: Mapping[str, str]) -> str:
     """A text with the lines of its regions replaced, by their names."""
     return _REGION.sub(lambda found: _indented(regions[found[2]], found[1]), text)
+
+
+def region_texts(text: str) -> dict[str, str]:
+    """The lines of each region of a text, by its name, without their indentation."""
+    return {found[2]: textwrap.dedent(found[3]) for found in _REGION.finditer(text)}
 
 
 def functions(

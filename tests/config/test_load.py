@@ -314,7 +314,7 @@ TOP = "name, seed, framework, task, model, search, rank, resources, environment,
         (
             "rank: 5",
             "config.yaml:4: rank: 5 given; it must be a mapping with the keys top, folds, "
-            "repeats, split, by, window, gap, method, choose, seeds, rope, nested",
+            "repeats, split, by, window, gap, method, choose, seeds, rope, ensemble, nested",
         ),
         (
             "name: ../../etc",

@@ -67,22 +67,6 @@ def seeing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """Images of two sizes that are bright on the left or on the right."""
-    rng = np.random.default_rng(0)
-    for name in ("left", "right"):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for number in range(30):
-            shape = (20, 24, 3) if number % 2 else (32, 32, 3)
-            image = rng.integers(0, 100, shape)
-            half = np.s_[:, : shape[1] // 2] if name == "left" else np.s_[:, shape[1] // 2 :]
-            image[half] += 120
-            file = tmp_path / "photos" / name / f"{number}.png"
-            Image.fromarray(image.astype(np.uint8)).save(file)
-    return tmp_path / "photos"
-
-
 def config_of(
     path: Path, model: Path, *, method: str = "full", epochs: int = 2, **more: Any
 ) -> Path:

@@ -109,9 +109,14 @@ def planned(config: Path) -> PretrainedBlueprint:
 
 def program_of(blueprint: PretrainedBlueprint, folder: Path, **values: Any) -> Any:
     """The rendered program of a candidate, imported."""
-    name = f"finetuned_{next(_NUMBERS)}"
-    path = folder / f"{name}.py"
+    path = folder / f"finetuned_{next(_NUMBERS)}.py"
     path.write_text(blueprint.render(Candidate(values)).text, encoding="utf-8")
+    return imported(path)
+
+
+def imported(path: Path) -> Any:
+    """A program, imported under a name that no other one has."""
+    name = f"program_{next(_NUMBERS)}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -116,3 +116,37 @@ def test_a_leaderboard_is_a_row_a_rank() -> None:
     assert (judged["low"], judged["high"], judged["tied"], judged["bic"]) == (0.1, 1.7, True, 3.0)
     assert (judged["worse"], judged["value.mean"], judged["depth"]) == (0.5, 9, 2)
     assert "aicc" not in judged
+
+
+def test_several_together_are_a_row_without_a_rank() -> None:
+    """It is the last one, names its members, and has neither a verdict nor parameters."""
+    entry = {"candidate": {"depth": 2}, "std": 0.1, "num_parameters": 7, "seconds": 1.5}
+    entry |= {"rank": 1, "trial_id": "00003", "mean": 0.9, "folds": [0.8, 1.0], "tied": True}
+    ensemble = {"kind": "greedy", "members": {"00003": 2, "00001": 1}, "mean": 0.95, "std": 0.05}
+    ensemble |= {"folds": [0.9, 1.0], "interval": [0.5, 1.0], "num_parameters": 9, "seconds": 3.0}
+    board = {"entries": [entry], "ensemble": ensemble}
+
+    first, last = board_table(board)
+    text = to_csv([first, last]).splitlines()[-1]
+
+    assert last["trial"] == "together"
+    assert last["members"] == "2 x 00003 + 1 x 00001"
+    assert (last["mean"], last["low"], last["fold_1"]) == (0.95, 0.5, 1.0)
+    assert not {"rank", "tied", "depth"} & last.keys()
+    assert "members" not in first
+    assert text.startswith(",together,0.95,")
+    assert "rank & trial" in to_latex([first, last])
+
+
+def test_fold_models_are_a_row_without_scores() -> None:
+    """No column has a word in place of a number."""
+    entry = {"candidate": {"depth": 2}, "std": 0.1, "num_parameters": 7, "seconds": 1.5}
+    entry |= {"rank": 1, "trial_id": "00003", "mean": 0.9, "folds": [0.8, 1.0], "tied": True}
+    ensemble = {"kind": "folds", "members": {"00003": 2}, "mean": None, "std": None, "folds": []}
+    ensemble |= {"interval": None, "posterior": None, "num_parameters": 14, "seconds": 3.0}
+
+    _, last = board_table({"entries": [entry], "ensemble": ensemble})
+
+    assert (last["trial"], last["members"]) == ("fold models", "2 x 00003")
+    assert "mean" not in last
+    assert "None" not in to_latex([last])

@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 
 import pytest
-from made_up import board_of, entry, history_of, trial_events
+from made_up import board_of, entry, history_of, together, trial_events
 from PIL import Image
 
 from raygen.report.canvas import zoom
@@ -47,6 +47,11 @@ RUNS = {
     "minimised": (
         falling(),
         board_of(entry(1, "00001", [4.0, 4.1]), entry(2, "00002", [1e9, 4.0]), metric="rmse"),
+    ),
+    "together": (
+        crowd(12),
+        board_of(entry(1, "00001", FOLDS), entry(2, "00002", FOLDS))
+        | {"ensemble": together(*FOLDS, **{"00001": 1, "00002": 1})},
     ),
     "odd_name": (
         crowd(3),

@@ -4,7 +4,7 @@ import io
 import math
 
 import pytest
-from made_up import board_of, entry, fold_event, history_of, trial_events
+from made_up import board_of, entry, fold_event, history_of, together, trial_events
 from rich.console import Console, RenderableType
 
 from raygen.report.tables import best_text, leaderboard_table, ranking_panel, search_panel
@@ -42,6 +42,62 @@ def test_a_leaderboard_tells_scores_and_what_differs() -> None:
     ]
     assert "units" not in text
     assert "test: accuracy 0.9755, log_loss 0.1000 (trial 00007" in text
+
+
+RANKING = {
+    "chosen": {"by": "mean", "why": "the best mean"},
+    "tied": ["00007"],
+    "fold_fits": {"run": 6, "full": 6},
+    "optimism": None,
+}
+"""What the leaderboard says beside its rows."""
+
+
+def test_several_together_are_a_row_that_is_no_candidate() -> None:
+    """It is the last one whatever its score, has no number, and the first stays the chosen one."""
+    judged = {"tied": True, "folds_run": 2, "diagnosis": []}
+    rows = [entry(k + 1, f"0000{k}", [0.90, 0.92], units=k) | judged for k in range(2)]
+    board = board_of(*rows) | RANKING
+    board["ensemble"] = together(0.98, 0.99, **{"00001": 2, "00000": 1})
+
+    lines = printed(leaderboard_table(board), 120).splitlines()
+
+    row = next(line for line in lines if line.startswith("  +"))
+    assert row.split()[:5] == ["+", "together", "0.985", "±", "0.007"]
+    assert lines.index(row) > next(i for i, line in enumerate(lines) if line.startswith("2"))
+    told = " ".join(" ".join(lines).split())
+    assert "chosen: 00000, the best mean" in told
+    assert "+ together, no single candidate: the mean of 2 x 00001 + 1 x 00000" in told
+
+
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [({"accuracy": 0.75}, "test accuracy 0.7500"), ({}, "raygen generate has them do it")],
+    ids=["scored", "not yet"],
+)
+def test_fold_models_have_no_mean_but_a_test_score(test: dict[str, float], told: str) -> None:
+    """No fold can score them: their row has none, and the line below says why."""
+    judged = {"tied": True, "folds_run": 2, "diagnosis": [], "interval": [0.8, 1.0]}
+    rows = [entry(k + 1, f"0000{k}", [0.90, 0.92]) | judged for k in range(2)]
+    board = board_of(*rows) | RANKING
+    unscored = {"kind": "folds", "mean": None, "std": None, "folds": [], "interval": None}
+    board["ensemble"] = together(0.5, **{"00000": 2}) | unscored | {"test": test}
+
+    text = printed(leaderboard_table(board), 120)
+
+    row = next(line for line in text.splitlines() if line.startswith("  +"))
+    assert row.split() == ["+", "fold", "models", "12.3k", "12"]
+    assert "folds run" not in text
+    assert f"the test rows alone can score: {told}" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("members", [{"00007": 3}, None], ids=["one alone", "none"])
+def test_one_alone_is_no_ensemble(members: dict[str, int] | None) -> None:
+    """Nothing is said of it."""
+    board = board_of(entry(1, "00007", [0.9, 0.92]) | {"diagnosis": []}) | RANKING
+    board["ensemble"] = together(0.98, 0.99, **members) if members else None
+
+    assert "together" not in printed(leaderboard_table(board))
 
 
 @pytest.mark.parametrize("width", [80, 100])

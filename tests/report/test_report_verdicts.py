@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import board_of, entry
+from made_up import board_of, entry, together
 from PIL import Image
 from searched import made_space, noise, searched
 
@@ -92,6 +92,22 @@ def test_the_numbers_are_those_of_the_board() -> None:
     assert data["posterior"]["rope"] == 0.005
     assert set(data["posterior"]["posteriors"]) == {"00001", "00002"}
     assert data["ranks"]["critical_difference"] == 2.5
+
+
+def test_several_together_are_the_last_strip(tmp_path: Path) -> None:
+    """Below the candidates, with their folds, and without a verdict; alone there is none."""
+    history, space, board = searched(3, noise), made_space(), ranked(3)
+    board["ensemble"] = together(0.97, 0.98, **{"00000": 2, "00001": 1})
+
+    draw_search(history, space, tmp_path, names=["folds"], board=board)
+    numbers = search_data(history, space, board=board)["folds"]
+    without = search_data(history, space, board=ranked(3))["folds"]
+
+    assert numbers[:-1] == without
+    last = numbers[-1]
+    assert (last["rank"], last["trial_id"], last["tied"]) == ("+", "together", None)
+    assert last["folds"] == [0.97, 0.98]
+    assert (tmp_path / "plots" / "folds.png").stat().st_size > 1000
 
 
 def test_bars_join_the_longest_runs_only() -> None:

@@ -117,3 +117,23 @@ def test_the_budget_may_grow_and_the_search_may_not_change(refused: Refused) -> 
 
     assert same_but_budget(usual, longer) == ""
     assert same_but_budget(usual, other) == "search.constraints"
+
+
+def test_fold_models_need_predictions_that_have_a_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An objective of the user's own has none that RayGen knows of; a network has."""
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text(CONFIG, encoding="utf-8")
+    Path("train.py").write_text("def train(parameters, report): ...\n", encoding="utf-8")
+    own = 'task: {name: Custom, objective: "train.py:train", metric: loss, mode: min}\n'
+    own += "model: {parameters: {rate: {float: [0.0, 1.0]}}}\n"
+    Path("own.yaml").write_text(own, encoding="utf-8")
+
+    assert plan_run("config.yaml", ["rank.ensemble=folds"]).experiment.rank.ensemble == "folds"
+    with pytest.raises(RaygenError) as error:
+        plan_run("own.yaml", ["rank.ensemble=folds"])
+
+    assert "rank.ensemble" in str(error.value)
+    assert "folds given for Custom" in str(error.value)
+    assert "\n" not in str(error.value)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def program(name: str) -> str:
     return ensemble_program([("00003", first, 2), ("00001", second, 1)], name='x"""\nimport os')
 
 
+def of_folds(name: str) -> str:
+    """Of one candidate, which is trained once without each fold."""
+    text = (GOLDEN / f"{name}.py").read_text(encoding="utf-8")
+    return ensemble_program([("00003", text, 1)], name="x", bag=True)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_what_members_share_stands_there_once(name: str) -> None:
     """Of one setting that differs the training has two versions; all else has one."""
@@ -37,10 +44,23 @@ def test_what_members_share_stands_there_once(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_text_is_free_of_errors(name: str, tmp_path: Path) -> None:
+def test_one_network_without_each_fold_has_no_other_way(name: str) -> None:
+    """Its usage says what it does, and it stands there once, word for word."""
+    text = of_folds(name)
+
+    usage = ast.get_docstring(ast.parse(text)) or ""
+    assert "train without each fold" in usage
+    assert "--bag" not in text
+    assert "train_0" not in text
+    assert text.count("    Member(1, ") == 1
+
+
+@pytest.mark.parametrize("write", [program, of_folds])
+@pytest.mark.parametrize("name", FILES)
+def test_the_text_is_free_of_errors(name: str, write: Callable[[str], str], tmp_path: Path) -> None:
     """No name is missing and none is left over; RayGen is not imported."""
     file = tmp_path / "ensemble.py"
-    file.write_text(program(name), encoding="utf-8")
+    file.write_text(write(name), encoding="utf-8")
 
     done = subprocess.run(
         [
