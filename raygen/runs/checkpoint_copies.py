@@ -44,7 +44,10 @@ class CheckpointCopies:
         """The stamp of each that is whole; None until somebody has looked."""
 
     def bring(self, history: History) -> None:
-        """Put those in their places that are whole, still wanted, and of the program that is here.
+        """Put those in their places that are whole, still wanted, and of the journal's program.
+
+        A trial of a population that has none of its own any more begins with the milestone that
+        it had gone on from.
 
         Args:
             history: Of the run, as it will go on.
@@ -57,13 +60,13 @@ class CheckpointCopies:
                 self._bring(key, self._files(key, about["stamp"]), about, brought)
         for move in {each.trial_id: each for each in history.exploits}.values():
             own, milestone = (move.trial_id, "checkpoint-0"), f"milestone-{move.epoch}"
-            taken = move.parent, milestone
-            if not _is_wanted(history, *own) or self._folder(own).exists() or taken not in whole:
+            about = whole.get((move.parent, milestone), {})
+            if not _is_wanted(history, *own) or self._folder(own).exists():
                 continue
-            if whole[taken]["program"] == move.program:  # what it went on from is there
+            if about.get("program") == move.program:  # what it has gone on from
+                place = self._files((move.parent, milestone), about["stamp"])
                 for key in (own, (move.trial_id, milestone)):
-                    about = whole[taken]
-                    self._bring(key, self._files(taken, about["stamp"]), about, brought)
+                    self._bring(key, place, about, brought)
 
     def send(self, may_go_on: Callable[[], bool]) -> None:
         """Send what is newer here, and remove what is over; new ones, then those sent longest ago.
@@ -90,6 +93,7 @@ class CheckpointCopies:
             link_folder(brought[place], draft)
         elif not self._load(place, draft, about["files"]):
             return  # begun anew instead
+        shutil.rmtree(target, ignore_errors=True)
         draft.rename(target)
         os.utime(target, ns=(int(about["stamp"]), int(about["stamp"])))  # it need not be sent again
         brought[place] = target
@@ -116,10 +120,8 @@ class CheckpointCopies:
             if not (told := _linked(folder, linked)):
                 return  # another one is coming, and will be sent
             stamp, program = told
-            place, files = (
-                self._files(key, stamp),
-                sorted(p for p in linked.rglob("*") if p.is_file()),
-            )
+            place = self._files(key, stamp)
+            files = sorted(path for path in linked.rglob("*") if path.is_file())
             sizes = {file.relative_to(linked).as_posix(): file.stat().st_size for file in files}
             for name in sizes if place not in self._named(there) else ():
                 target = f"{place}/{name}"
