@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,14 @@ LEFT: list[int] = []
 @pytest.fixture(autouse=True)
 def _clean_up() -> Iterator[None]:
     yield
+    end_all()
+
+
+def end_all() -> None:
+    """Kill what drivers have left."""
     for group in LEFT:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
 
 
 def start(
