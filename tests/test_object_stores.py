@@ -17,7 +17,7 @@ from typing import Any
 
 import fsspec
 import pytest
-from test_storage_runs import DRIVER, EPOCHS, end_all, lose, start, steps
+from test_storage_runs import COMMAND, EPOCHS, end_all, lose, start, steps
 
 from raygen.runs.journal import read_events
 
@@ -31,9 +31,8 @@ task:
 model:
   layers: [{{{{dense: {{{{units: $width}}}}}}}}, {{{{activation: {{{{name: relu}}}}}}}}]
   parameters: {{{{width: {{{{choice: [4, 8]}}}}}}}}
-search: {{{{algorithm: random, scheduler: fifo, trials: 2, max_epochs: {EPOCHS}}}}}
-rank: {{{{top: 1, folds: 2}}}}
-storage: {{uri}}/runs/
+search: {{{{algorithm: random, scheduler: fifo, trials: 3, max_epochs: {EPOCHS}}}}}
+rank: {{{{top: 2, folds: 3}}}}
 """
 
 
@@ -189,20 +188,19 @@ def test_a_run_on_rows_there_is_lost_and_goes_on_from_its_copy_there(store: Stor
     """Nothing that the journal there has is trained again, and the program reads the rows."""
     rows = "\n".join(f"{number / 60},{'narrow' if number < 30 else 'wide'}" for number in range(60))
     store.files.pipe_file(f"{BUCKET}/rows.csv", f"width,kind\n{rows}\n".encode())
-    config, command = CONFIG.format(uri=store.uri), ["-c", DRIVER, "generate", "--config"]
-    command = [sys.executable, *command, "config.yaml"]
+    config, storage = CONFIG.format(uri=store.uri), f"{store.uri}/runs/"
 
     def is_midway() -> str:
-        """The journal there, once a trial is over and another one has a checkpoint there."""
+        """The journal there, once a trial is over and there is a checkpoint of what is not."""
         text = store.journal()
         if '"event": "end"' not in text:
             return ""
         names = store.files.find(f"{BUCKET}/runs/stored/checkpoints")
-        return text if any(str(name).endswith("checkpoint-0.json") for name in names) else ""
+        return text if any(re.search(r"checkpoint-\d.json$", name) for name in names) else ""
 
-    there = lose(Path(), start(Path(), command, config), is_midway)
+    there = lose(Path(), start(Path(), COMMAND, config, storage), is_midway)
 
-    driver = start(Path(), command, config)
+    driver = start(Path(), COMMAND, config, storage)
     assert driver.wait(timeout=300) == 0, Path("said.txt").read_text()
 
     journal = Path("runs/stored/journal.jsonl")
@@ -214,7 +212,8 @@ def test_a_run_on_rows_there_is_lost_and_goes_on_from_its_copy_there(store: Stor
     for log in Path().glob("runs/stored/trials/*/log.txt"):
         for fold, _ in re.findall(r"^fold (\w+): from epoch (\d+)$", log.read_text(), re.M):
             assert ("fold" if fold != "0" else "end", log.parent.name, fold) not in over
-    assert not any("checkpoint" in name for name in store.files.find(f"{BUCKET}/runs/stored"))
+    left = store.files.find(f"{BUCKET}/runs/stored")
+    assert [name for name in left if "/checkpoints/" in name] == []
     board = json.loads(Path("runs/stored/leaderboard.json").read_text())
     Path("elsewhere").mkdir()
     shutil.copy("model.py", "elsewhere")

@@ -107,11 +107,15 @@ def end_all() -> None:
 
 
 def start(
-    place: Path, command: Sequence[str] = COMMAND, config: str = CONFIG, **environment: str
+    place: Path,
+    command: Sequence[str] = COMMAND,
+    config: str = CONFIG,
+    storage: str = "",
+    **environment: str,
 ) -> subprocess.Popen[bytes]:
     """Type the command."""
     place.mkdir(exist_ok=True)
-    (place / "config.yaml").write_text(f"{config}storage: file://{place}/store\n")
+    (place / "config.yaml").write_text(f"{config}storage: {storage or f'file://{place}/store'}\n")
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     with (place / "said.txt").open("ab") as said:
         driver = subprocess.Popen(
