@@ -85,15 +85,16 @@ class CheckpointCopies:
             self._send(key, there)
 
     def _bring(self, key: Key, place: str, about: dict[str, Any], brought: dict[str, Path]) -> None:
-        """Put one in its place, if its files are whole; those that are here already are shared."""
+        """Put one in its place, if that is free and its files are whole; shares what is here."""
         target = self._folder(key)
+        if target.exists():  # of its own program since it moved, and as good
+            return
         draft = target.with_name(f"{target.name}.brought")
         shutil.rmtree(draft, ignore_errors=True)
         if place in brought:
             link_folder(brought[place], draft)
         elif not self._load(place, draft, about["files"]):
             return  # begun anew instead
-        shutil.rmtree(target, ignore_errors=True)
         draft.rename(target)
         os.utime(target, ns=(int(about["stamp"]), int(about["stamp"])))  # it need not be sent again
         brought[place] = target
