@@ -30,7 +30,7 @@ task:
   dataset: {{{{path: "{{uri}}/rows.csv", target: kind}}}}
 model:
   layers: [{{{{dense: {{{{units: $width}}}}}}}}, {{{{activation: {{{{name: relu}}}}}}}}]
-  parameters: {{{{width: {{{{choice: [4, 8]}}}}}}}}
+  parameters: {{{{width: {{{{choice: [4, 8, 12]}}}}}}}}
 search: {{{{algorithm: random, scheduler: fifo, trials: 3, max_epochs: {EPOCHS}}}}}
 rank: {{{{top: 2, folds: 3}}}}
 """
@@ -203,6 +203,7 @@ def test_a_run_on_rows_there_is_lost_and_goes_on_from_its_copy_there(store: Stor
     driver = start(Path(), COMMAND, config, storage)
     assert driver.wait(timeout=300) == 0, Path("said.txt").read_text()
 
+    assert "could not be written" not in Path("said.txt").read_text()
     journal = Path("runs/stored/journal.jsonl")
     assert journal.read_text().startswith(there)
     assert store.journal() == journal.read_text()
