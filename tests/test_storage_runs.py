@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +88,8 @@ cli.main()
 """
 SEARCH = [sys.executable, "-c", CLIMBER, "search", "--config", "config.yaml"]
 NESTED = ("--set", "rank.nested=true", "--set", "rank.folds=2", "--set", "search.max_epochs=3")
-LEFT: list[int] = []
-"""Process groups of drivers."""
+STARTED: list[subprocess.Popen[bytes]] = []
+"""Drivers of the test that is running."""
 
 
 @pytest.fixture(autouse=True)
@@ -100,10 +99,12 @@ def _clean_up() -> Iterator[None]:
 
 
 def end_all() -> None:
-    """Kill what drivers have left."""
-    for group in LEFT:
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+    """Kill the drivers that a failed test has left, with their Ray."""
+    while STARTED:
+        driver = STARTED.pop()
+        if driver.poll() is None:
+            os.killpg(driver.pid, signal.SIGKILL)
+            driver.wait()
 
 
 def start(
@@ -126,7 +127,7 @@ def start(
             stderr=said,
             start_new_session=True,
         )
-    LEFT.append(driver.pid)
+    STARTED.append(driver)
     return driver
 
 
@@ -152,9 +153,8 @@ def lose(place: Path, driver: subprocess.Popen[bytes], found: Callable[[], Any])
         assert driver.poll() is None, (place / "said.txt").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
     os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
     shutil.rmtree(place / "runs")
     return there
 
