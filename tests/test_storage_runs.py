@@ -155,7 +155,8 @@ def lose(place: Path, driver: subprocess.Popen[bytes], found: Callable[[], Any])
         time.sleep(0.02)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
-    shutil.rmtree(place / "runs")
+    while (place / "runs").exists():  # its workers are still dying
+        shutil.rmtree(place / "runs", ignore_errors=True)
     return there
 
 
