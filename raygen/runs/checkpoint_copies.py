@@ -181,8 +181,11 @@ class CheckpointCopies:
         return {self._files(key, stamp) for key, stamp in there.items()}
 
     def _forget(self, place: str, there: dict[Key, str]) -> None:
-        """Remove files that nothing names any more."""
-        if place not in self._named(there):
+        """Remove files that nothing names any more, with the last of them their folder."""
+        named, folder = self._named(there), place.rpartition("/")[0]
+        if not any(each.startswith(f"{folder}/") for each in named):
+            self._remove(folder)
+        elif place not in named:
             self._remove(place)
 
     def _remove(self, path: str) -> None:
