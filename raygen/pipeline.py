@@ -108,8 +108,7 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
 
     check_framework(plan)
     check_parameters(plan, searches=upto != "fit")
-    storage, paths, output = plan.experiment.storage, plan.paths, None
-    mirror = Mirror(paths.folder, storage) if storage is not None else None
+    mirror, paths, output = _mirror(plan), plan.paths, None
     with (
         told_if_full(paths.folder),
         open_run(plan, mirror.restore if mirror else lambda: None) as (journal, history),
@@ -222,11 +221,20 @@ def _nested(plan: Plan, took: float) -> dict[str, Any]:
             outer.paths.leaderboard.unlink(missing_ok=True)  # of other budgets or terms
         if not outer.paths.leaderboard.exists():
             named = f"{title}, outer fold {fold + 1} of {rank.folds}"
+            mirror = _mirror(outer)
             _say(named)
-            with open_run(outer) as (journal, known), _screen(outer, named) as own:
+            with (
+                open_run(outer, mirror.restore if mirror else lambda: None) as (journal, known),
+                _screen(outer, named) as own,
+                mirror.copying(own.say) if mirror else nullcontext(),
+            ):
                 _run(outer, journal, known, own, "emit")
         boards.append(read_leaderboard(outer.paths))
     return nested_json(boards, by_folds=plan.experiment.search.evaluate == "folds")
+
+
+def _mirror(plan: Plan) -> Mirror | None:
+    return None if plan.storage is None else Mirror(plan.paths.folder, plan.storage)
 
 
 def _fit(run: Run) -> dict[str, Any]:

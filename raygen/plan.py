@@ -61,6 +61,15 @@ class Plan:
         return replace(self, experiment=experiment, paths=paths, outer_fold=fold)
 
     @property
+    def storage(self) -> str | None:
+        """Folder of what the run's folder is copied to; an outer fold's lies as its folder does."""
+        whole = self.experiment.storage
+        if whole is None or self.outer_fold is None:
+            return whole
+        run, nested = self.paths.folder.parents[1], self.paths.folder.parent
+        return f"{whole.rstrip('/')}/{run.name}/{nested.name}"
+
+    @property
     def space_sha(self) -> str:
         """Fingerprint of the space: what a run began with must not change under it."""
         space = self.blueprint.space

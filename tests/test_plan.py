@@ -144,6 +144,9 @@ def test_an_outer_fold_is_kept_from_its_run(planned: Planned) -> None:
         assert np.array_equal(outer[f"x{name}"], whole["x"][rows])
         assert np.array_equal(outer[f"y{name}"], whole["y"][rows])
     assert plan.outer(2).paths.folder == plan.paths.folder / "nested" / "2"
+    assert plan.outer(2).storage is None
+    stored = planned("rank.nested=true", "storage=s3://bucket/runs/")
+    assert stored.outer(2).storage == f"s3://bucket/runs/{stored.paths.folder.name}/nested"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ _PATTERNS = (
     "trials/*/out-of-fold/*.npz",
 )
 """Besides the journal and the checkpoints."""
+_APART = ("journal/", "checkpoints/", "nested/")
+"""What is not brought file by file; the runs of outer folds have mirrors of their own."""
 
 
 class Mirror:
@@ -137,7 +139,7 @@ class Mirror:
         folder, late = self._paths.folder, self._paths.config.name
         names = [str(path).removeprefix(self._root).lstrip("/") for path in self._found(self._root)]
         for name in names:
-            if name != late and not name.startswith(("journal/", "checkpoints/")):
+            if name != late and not name.startswith(_APART):
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._store.get_file(f"{self._root}/{name}", str(target))

@@ -145,6 +145,8 @@ class Exploit:
     """The last epoch of the trial before it."""
     values: Mapping[str, Any]
     """What the trial trains with from then on."""
+    program: str
+    """The sha256 of the parent's program, whose weights they are."""
 
 
 @dataclass
@@ -285,7 +287,11 @@ class History:
         known, parent = self.trials[fields["trial_id"]], self.trials[fields["parent"]]
         values, epoch = fields["values"], fields["epoch"]
         exploit = Exploit(
-            trial_id=known.trial_id, parent=parent.trial_id, epoch=epoch, values=values
+            trial_id=known.trial_id,
+            parent=parent.trial_id,
+            epoch=epoch,
+            values=values,
+            program=parent.source_sha,
         )
         self.exploits.append(exploit)
         self.trials[known.trial_id] = replace(

@@ -179,7 +179,8 @@ def list_files(store: Any, root: str) -> dict[str, tuple[str, str]]:
     told = {root: store.info(root)}
     if told[root]["type"] == "directory" or told[root].get("mimetype") == "text/html":
         found = store.find(root, detail=True)  # consoles mark folders by empty files named so
-        told = {name: info for name, info in found.items() if not name.endswith("/")}
+        folders = {name[:end] for name in found for end, sign in enumerate(name) if sign == "/"}
+        told = {name: info for name, info in found.items() if name.rstrip("/") not in folders}
     states = ("ETag", "etag", "Last-Modified", "LastModified", "last_modified", "mtime", "created")
     files = {}
     for name, info in told.items():

@@ -14,9 +14,11 @@ from fsspec.implementations.local import LocalFileSystem
 from raygen.errors import EnvironmentProblem, RunError
 from raygen.runs import mirror
 from raygen.runs.journal import Journal, read_events
+from raygen.runs.links import link_folder
 from raygen.runs.mirror import Mirror
 
 PROGRAM = "EPOCHS = 3\n"
+SHA = hashlib.sha256(PROGRAM.encode()).hexdigest()
 
 
 def append_trial(journal: Journal, trial_id: str) -> None:
@@ -26,8 +28,16 @@ def append_trial(journal: Journal, trial_id: str) -> None:
         trial_id=trial_id,
         values={"width": 1},
         candidate="c",
-        source_sha=hashlib.sha256(PROGRAM.encode()).hexdigest(),
+        source_sha=SHA,
         num_parameters=1,
+    )
+
+
+def move(journal: Journal, trial_id: str, *, parent: str, program: str) -> None:
+    """Write down that a trial goes on from another one's second epoch."""
+    moved = {"values": {}, "schedule": [], "metrics": {}, "seconds": 1.0}
+    journal.append(
+        "exploit", trial_id=trial_id, parent=parent, epoch=2, source_sha=program, **moved
     )
 
 
@@ -199,8 +209,7 @@ def test_what_is_over_has_no_checkpoint_there(run: Path, tmp_path: Path) -> None
     shutil.rmtree(trial / "checkpoint-0")
     copy(run, tmp_path / "store")
 
-    left = {path.relative_to(there).parts[0] for path in there.rglob("*") if path.is_file()}
-    assert left == {"checkpoint-1.json", "checkpoint-1"}
+    assert {path.name for path in there.iterdir()} == {"checkpoint-1.json", "checkpoint-1"}
 
 
 def test_the_newest_takes_the_place_of_the_one_before(run: Path, tmp_path: Path) -> None:
@@ -275,6 +284,58 @@ def test_a_damaged_checkpoint_is_left_there(run: Path, tmp_path: Path, damage: s
     assert not (run / "trials/00000/checkpoint-0").exists()
 
 
+def test_a_milestone_comes_back_and_is_sent_once(run: Path, tmp_path: Path) -> None:
+    """It was the checkpoint; while either is kept, its files stay, and no longer."""
+    trial, there = run / "trials/00000", tmp_path / "store/digits/checkpoints/00000"
+    link_folder(trial / "checkpoint-0", trial / "milestone-2")
+    (trial / "milestone-4.77").mkdir()  # half of one
+    copy(run, tmp_path / "store")
+    assert {path.stem for path in there.glob("*.json")} == {"checkpoint-0", "milestone-2"}
+    assert [path.read_text() for path in there.rglob("weights")] == ["of epoch 2"]
+
+    replace(trial / "checkpoint-0", "of epoch 3")
+    copy(run, tmp_path / "store")
+    shutil.rmtree(run)
+    copy(run, tmp_path / "store")
+
+    assert (trial / "milestone-2/weights").read_text() == "of epoch 2"
+    assert (trial / "checkpoint-0/weights").read_text() == "of epoch 3"
+    assert {path.name for path in trial.iterdir()} == {"checkpoint-0", "milestone-2", "model.py"}
+    shutil.rmtree(trial / "milestone-2")
+    copy(run, tmp_path / "store")
+    assert [path.read_text() for path in there.rglob("weights")] == ["of epoch 3"]
+
+
+def test_what_took_over_weights_comes_back_with_those(run: Path, tmp_path: Path) -> None:
+    """If they are of the program that its parent had then, and none of its own came there."""
+    trials, there = run / "trials", tmp_path / "store/digits/checkpoints"
+    link_folder(trials / "00000/checkpoint-0", trials / "00000/milestone-2")
+    journal = Journal(run / "journal.jsonl")
+    for trial_id in ("00001", "00002"):
+        append_trial(journal, trial_id)
+        shutil.copytree(trials / "00000", trials / trial_id)
+    move(journal, "00001", parent="00000", program="of 00001")
+    move(journal, "00000", parent="00002", program="of 00000")
+    journal.close()
+    copy(run, tmp_path / "store")
+    shutil.rmtree(run)
+
+    Mirror(run, f"file://{tmp_path / 'store'}").restore()
+
+    kept = {path.parent.relative_to(trials).as_posix() for path in trials.rglob("weights")}
+    both = {"checkpoint-0", "milestone-2"}
+    assert kept == {f"{trial}/{name}" for trial in ("00000", "00001", "00002") for name in both}
+    assert (trials / "00001/checkpoint-0/weights").samefile(trials / "00001/milestone-2/weights")
+    for file in there.glob("00000/milestone-2.json"):
+        file.write_text(file.read_text().replace(SHA, "of 00000"))  # made anew since it moved
+    shutil.rmtree(run)
+
+    Mirror(run, f"file://{tmp_path / 'store'}").restore()
+
+    assert not (trials / "00001/checkpoint-0").exists()
+    assert (trials / "00002/checkpoint-0").exists()
+
+
 @pytest.mark.parametrize("ending", ["over", "unknown", "another program"])
 def test_a_checkpoint_that_is_of_no_use_is_not_brought(
     run: Path, tmp_path: Path, ending: str
@@ -285,8 +346,7 @@ def test_a_checkpoint_that_is_of_no_use_is_not_brought(
         journal.append("end", trial_id="00000", state="stopped")
     if ending == "another program":
         append_trial(journal, "00001")
-        moved = {"values": {}, "schedule": [], "source_sha": "s", "metrics": {}, "seconds": 1.0}
-        journal.append("exploit", trial_id="00000", parent="00001", epoch=2, **moved)
+        move(journal, "00000", parent="00001", program="s")
     journal.close()
     if ending == "unknown":
         (run / "trials/00000").rename(run / "trials/00009")
