@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raygen.config.schema import Experiment
@@ -15,7 +16,7 @@ from raygen.execute.reading import Reading
 from raygen.execute.room import Room
 from raygen.execute.session import Interruption
 from raygen.runs.journal import Journal
-from raygen.runs.paths import RunPaths
+from raygen.runs.paths import RunPaths, turn_of
 from raygen.runs.records import History
 from raygen.source.blueprint import AnyBlueprint
 
@@ -127,6 +128,13 @@ class Run:
         newest = paths.checkpoint(fold)
         kept = [newest, *newest.parent.glob(f"{newest.name}.*")]
         for folder in kept if fold != 0 else paths.leftovers:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def forget_job(self, job: Job) -> None:
+        """Remove what a training beside those of the folds has saved, now that it is over."""
+        checkpoint = Path(job.checkpoint)
+        turn_of(checkpoint).unlink(missing_ok=True)
+        for folder in (checkpoint, *checkpoint.parent.glob(f"{checkpoint.name}.*")):
             shutil.rmtree(folder, ignore_errors=True)
 
     def forget_checkpoints(self) -> None:

@@ -10,10 +10,11 @@ import fcntl
 import os
 import time
 import uuid
+import zlib
 from pathlib import Path
 
 from raygen.execute.job import Job
-from raygen.runs.paths import TrialPaths
+from raygen.runs.paths import turn_of
 
 _PREDECESSOR_S = 30.0
 
@@ -27,7 +28,7 @@ class Turn:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._file = TrialPaths(Path(job.checkpoint).parent).turn(job.fold)
+        self._file = turn_of(Path(job.checkpoint))
         self._own = ""
 
     def take(self) -> None:
@@ -55,12 +56,12 @@ def _await_predecessor(job: Job) -> None:
     """Wait until no earlier process of the same job is left, which might still save.
 
     When a worker dies, its job is given to another at once, and on a busy machine the child of the
-    first lives a moment longer. Each holds a lock on a byte of the log, by its fold, which ends
-    with it. Whoever waits in vain goes on: the other may be on a node that is cut off, and ends
-    when it sees that its turn is over.
+    first lives a moment longer. Each holds a lock on a byte of the log, by the name of its
+    checkpoint, which ends with it. Whoever waits in vain goes on: the other may be on a node that
+    is cut off, and ends when it sees that its turn is over.
     """
     log = os.open(job.log, os.O_RDWR)  # stays open, and so locked, until this process ends
-    place = 0 if job.fold is None else job.fold + 1
+    place = zlib.crc32(Path(job.checkpoint).name.encode())
     until = time.monotonic() + _PREDECESSOR_S
     while time.monotonic() < until:
         try:

@@ -41,9 +41,7 @@ def train_fold_models(run: Run, pool: Pool, entry: Entry) -> None:
             problem = f"trial {trial_id} could not be trained without fold {fold} again"
             raise TrialError(problem, must=message.error, remedy=f"see {job.log}")
         run.record("fold_model", trial_id=trial_id, fold=fold, seconds=message.seconds)
-        checkpoint = Path(job.checkpoint)
-        for each in (checkpoint, *checkpoint.parent.glob(f"{checkpoint.name}.*")):
-            shutil.rmtree(each, ignore_errors=True)
+        run.forget_job(job)
     if all(_is_there(run, trial_id, fold) for fold in folds):
         names = [f"0-{fold}" for fold in folds]  # as ensemble.py calls them
         (weights / "members.json").write_text(json.dumps(names), encoding="utf-8")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import shutil
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import special
 
+from raygen.execute.job import Job
 from raygen.execute.pool import Pool
 from raygen.execute.run import Run
 from raygen.rank.diagnosis import Diagnosis
@@ -43,19 +42,18 @@ def train_seeds(run: Run, pool: Pool, trial_id: str) -> None:
         for fold in range(rank.folds)
         if (trial_id, fold, seed) not in run.history.seeds
     ]
-    jobs = []
-    for fold, seed in wanted:
-        job = run.job(trial_id, fold=fold)
-        own = f"{job.checkpoint}-seed-{seed}"
-        jobs.append(((fold, seed), replace(job, seed=seed, checkpoint=own, out_of_fold="")))
+    jobs = [((fold, seed), _job(run, trial_id, fold, seed)) for fold, seed in wanted]
     for (fold, seed), message in pool.run(jobs):
         if not message.state.is_over() or message.state is State.LOST:
             continue
         score = None if message.state.has_failed() else message.metrics[run.blueprint.metric]
         run.record("seed", trial_id=trial_id, fold=fold, seed=seed, score=score)
-        checkpoint = Path(f"{run.job(trial_id, fold=fold).checkpoint}-seed-{seed}")
-        for each in (checkpoint, *checkpoint.parent.glob(f"{checkpoint.name}.*")):
-            shutil.rmtree(each, ignore_errors=True)
+        run.forget_job(_job(run, trial_id, fold, seed))
+
+
+def _job(run: Run, trial_id: str, fold: int, seed: int) -> Job:
+    job = run.job(trial_id, fold=fold)
+    return replace(job, seed=seed, checkpoint=f"{job.checkpoint}-seed-{seed}", out_of_fold="")
 
 
 def seeds_of(history: History, trial_id: str, terms: Terms) -> Seeds | None:

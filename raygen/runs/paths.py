@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def turn_of(checkpoint: Path) -> Path:
+    """Which process does the training that saves there."""
+    return checkpoint.with_name(checkpoint.name.replace("checkpoint", "turn", 1))
+
+
 @dataclass(frozen=True)
 class TrialPaths:
     """The files of one trial: ``trials/<id>/``."""
@@ -28,7 +33,7 @@ class TrialPaths:
 
     def turn(self, fold: int | None) -> Path:
         """Which process trains a fold (None: all training rows)."""
-        return self.folder / f"turn-{'all' if fold is None else fold}"
+        return turn_of(self.checkpoint(fold))
 
     def waits(self, fold: int | None) -> Path:
         """There while the processes that train a fold together have no room."""

@@ -381,7 +381,7 @@ def test_a_job_waits_for_who_had_it_before(runner: Runner, new_job: NewJob) -> N
     log = Path(job.log)
     log.touch()
     with log.open("r+b") as held:
-        fcntl.lockf(held, fcntl.LOCK_EX, 1, job.fold + 1)
+        fcntl.lockf(held, fcntl.LOCK_EX)  # all of it, and so its own byte too
         runner.start(job)
         time.sleep(1.0)
         assert log.read_text() == ""
