@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from raygen.cli import main as raygen
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.errors import EnvironmentProblem, RaygenError, RunError
 from raygen.execute.room import Places, trials_in
 from raygen.execute.session import connect

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from raygen.config.schema import Experiment, Rank, Task
+from raygen.config.rank_section import Rank
+from raygen.config.schema import Experiment
 from raygen.config.space import Space
 from raygen.config.spaces import space_of
+from raygen.config.task_section import Task
 from raygen.config.words import listed
 from raygen.data.inspect import inspect
 from raygen.data.spec import Deal, Split

@@ -26,7 +26,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="module")
 def one_ray() -> Iterator[None]:
     """Ray, started once for all tests of a file."""
-    from raygen.config.schema import Resources
+    from raygen.config.resources_section import Resources
     from raygen.execute.session import session
 
     with session(Resources(), lambda: None):

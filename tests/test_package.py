@@ -16,7 +16,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import raygen
-from raygen.config.schema import PRETRAINED_ONLY, Experiment, MethodName, Search, TaskName
+from raygen.config.model_section import MethodName
+from raygen.config.schema import Experiment
+from raygen.config.search_section import Search
+from raygen.config.task_section import PRETRAINED_ONLY, TaskName
 from raygen.finetune.methods import METHODS
 from raygen.finetune.tasks import FINETUNING
 from raygen.search.strategies import STRATEGIES

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from raygen.config.load import dump_experiment, load_experiment, parse_experiment
+from raygen.config.model_section import Model
 from raygen.config.origin import Origin
-from raygen.config.schema import Dataset, Experiment, Model, Rank, Resources, Search, Task
+from raygen.config.rank_section import Rank
+from raygen.config.resources_section import Resources
+from raygen.config.schema import Experiment
+from raygen.config.search_section import Search
 from raygen.config.space import (
     TRAINING_SETTINGS,
     Choice,
@@ -16,6 +20,7 @@ from raygen.config.space import (
     Value,
 )
 from raygen.config.spaces import list_spaces, load_space, space_of
+from raygen.config.task_section import Dataset, Task
 
 __all__ = [
     "load_experiment",

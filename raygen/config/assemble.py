@@ -14,7 +14,7 @@ from raygen.config.domain import Choice, words_of
 from raygen.config.origin import Origin, readable
 from raygen.config.parameters import check_condition, in_order, used_parents
 from raygen.config.references import Reference, reference_of, texts
-from raygen.config.schema import number
+from raygen.config.section import number
 from raygen.config.space import Parameter, Space
 from raygen.config.training import TRAINING_SETTINGS, TrainingSetting
 from raygen.config.words import did_you_mean, listed, show

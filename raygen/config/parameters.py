@@ -11,7 +11,7 @@ from typing import Any
 
 from raygen.config.domain import Choice, Domain, Float, Int, words_of
 from raygen.config.origin import Origin, readable
-from raygen.config.schema import number
+from raygen.config.section import number
 from raygen.config.space import Changes, Condition, Parameter, Prior
 from raygen.config.training import TRAINING_SETTINGS, TrainingSetting
 from raygen.config.words import did_you_mean, listed, show

@@ -8,33 +8,42 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import itertools
 from collections.abc import Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from raygen.config import schema
-from raygen.config.schema import (
-    DATASET_KEYS,
-    METHOD_KEYS,
-    PRETRAINED_ONLY,
-    Dataset,
-    Experiment,
-    Model,
-    Task,
-    TaskName,
-    format_duration,
-    section_of,
+from raygen.config import (
+    model_section,
+    rank_section,
+    resources_section,
+    schema,
+    search_section,
+    task_section,
 )
+from raygen.config.model_section import METHOD_KEYS, Model
+from raygen.config.schema import Experiment
+from raygen.config.section import format_duration, section_of
+from raygen.config.task_section import DATASET_KEYS, PRETRAINED_ONLY, Dataset, Task, TaskName
 from raygen.config.training import FINETUNE_SETTINGS, TRAINING_SETTINGS, TrainingSetting
 from raygen.config.words import allowed, did_you_mean, listed, options, show
 from raygen.errors import ConfigError
 
+_SECTIONS = (
+    task_section,
+    model_section,
+    search_section,
+    rank_section,
+    resources_section,
+    schema,
+)
 _HEAD = """\
 # The config file
 
-Generated from `raygen/config/schema.py` by `raygen/config/reference.py`; do not edit.
+Generated from `raygen/config/schema.py` and the sections beside it by
+`raygen/config/reference.py`; do not edit.
 
 This alone is a complete config; everything else has a default:
 
@@ -281,7 +290,7 @@ def _meanings() -> dict[str, dict[str, str]]:
     Pydantic could do so at import, but ``raygen check`` has no time for it.
     """
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(schema)).body:
+    for node in itertools.chain(*(ast.parse(inspect.getsource(each)).body for each in _SECTIONS)):
         if not isinstance(node, ast.ClassDef):
             continue
         told = found.setdefault(node.name, {})

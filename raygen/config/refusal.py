@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from raygen.config.origin import Origin, join, readable
-from raygen.config.schema import Conflict, Experiment, format_duration, section_of
+from raygen.config.schema import Experiment
+from raygen.config.section import Conflict, format_duration, section_of
 from raygen.config.words import allowed, did_you_mean, listed, options, show
 from raygen.errors import ConfigError
 

@@ -15,7 +15,8 @@ from raygen.config.document import read_document
 from raygen.config.domain import Choice
 from raygen.config.origin import Origin, readable
 from raygen.config.parameters import check_condition, in_order, parse_parameters
-from raygen.config.schema import Experiment, freeze
+from raygen.config.schema import Experiment
+from raygen.config.section import freeze
 from raygen.config.space import Parameter, Space
 from raygen.config.words import did_you_mean, listed, show
 from raygen.errors import ConfigError

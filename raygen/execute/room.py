@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.errors import EnvironmentProblem
 from raygen.execute.newcomers import Newcomers
 

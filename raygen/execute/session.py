@@ -12,7 +12,7 @@ from functools import cache
 from types import FrameType
 from typing import Any
 
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.errors import EnvironmentProblem, RaygenError
 from raygen.execute.room import Room
 

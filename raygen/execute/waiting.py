@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.execute.room import Places
 
 _PATIENCE_S = 15.0

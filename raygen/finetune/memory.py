@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raygen.config.origin import Origin
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.config.space import Choice
 from raygen.finetune.peak import Step, peak_bytes
 from raygen.finetune.placement import method_lines, place

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from raygen.config.assemble import Draft, assemble
+from raygen.config.model_section import METHOD_KEYS
 from raygen.config.parameters import parse_parameters
 from raygen.config.references import reference_of
-from raygen.config.schema import METHOD_KEYS, Experiment, number
+from raygen.config.schema import Experiment
+from raygen.config.section import number
 from raygen.config.space import Choice, Parameter, Space
 from raygen.config.training import FINETUNE_SETTINGS, TrainingSetting
 from raygen.config.words import did_you_mean, listed, show

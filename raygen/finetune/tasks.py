@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from raygen.config.schema import Dataset, Experiment
+from raygen.config.schema import Experiment
+from raygen.config.task_section import Dataset
 from raygen.config.words import did_you_mean, listed
 from raygen.errors import ConfigError
 from raygen.finetune.pretrained import find_model

@@ -11,12 +11,12 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from raygen.config.document import read_document
 from raygen.config.origin import Origin
 from raygen.config.refusal import refusal
-from raygen.config.schema import (
+from raygen.config.resources_section import Resources
+from raygen.config.section import (
     AtLeastOne,
     Conflict,
     Duration,
     Number,
-    Resources,
     Section,
     Text,
     format_duration,

@@ -11,7 +11,8 @@ from typing import Any
 
 from raygen import __version__
 from raygen.config.document import read_document
-from raygen.config.schema import Environment, Experiment
+from raygen.config.resources_section import Environment
+from raygen.config.schema import Experiment
 from raygen.errors import ConfigError
 
 SHIPPED = "${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}/"

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 
-from raygen.config.schema import Search
+from raygen.config.search_section import Search
 from raygen.config.space import Space
 from raygen.runs.records import History, TrialRecord
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from raygen.config.constraint import Constraint, check_names
-from raygen.config.schema import Experiment, Search
+from raygen.config.schema import Experiment
+from raygen.config.search_section import Search
 from raygen.config.space import Choice, Space
 from raygen.config.training import FINETUNE_SETTINGS
 from raygen.config.words import did_you_mean, listed

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from raygen.config import Experiment, dump_experiment, load_experiment, parse_experiment
-from raygen.config.schema import Search
+from raygen.config.search_section import Search
 from raygen.errors import ConfigError
 
 ALGORITHMS = ", ".join(get_args(Search.model_fields["algorithm"].annotation))

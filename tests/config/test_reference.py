@@ -8,8 +8,10 @@ import pytest
 
 from raygen.config import TRAINING_SETTINGS, load_experiment, parse_experiment
 from raygen.config.document import parse_document
+from raygen.config.model_section import METHOD_KEYS
 from raygen.config.reference import config_reference, json_schema, starter_config
-from raygen.config.schema import METHOD_KEYS, PRETRAINED_ONLY, Experiment, TaskName
+from raygen.config.schema import Experiment
+from raygen.config.task_section import PRETRAINED_ONLY, TaskName
 from raygen.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

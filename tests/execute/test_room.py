@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.errors import EnvironmentProblem
 from raygen.execute.room import Places, share_of, trials_in
 
@@ -63,7 +63,7 @@ from raygen.errors import RunError
 from raygen.execute import shared_folder
 from raygen.execute.shared_folder import check_shared
 from ray.cluster_utils import Cluster
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.execute.room import Room, _FRESH_S
 from raygen.execute.session import session
 

@@ -137,7 +137,7 @@ def test_other_rows_than_those_of_the_driver_are_refused(
 ON_A_CLUSTER = """
 import os, ray
 from ray.cluster_utils import Cluster
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.errors import EnvironmentProblem
 from raygen.execute.reading import read_on_nodes
 from raygen.execute.session import session

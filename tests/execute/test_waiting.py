@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.execute import waiting
 from raygen.execute.waiting import Waiting, waiting_text
 

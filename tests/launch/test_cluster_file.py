@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.errors import ConfigError, EnvironmentProblem
 from raygen.launch.cluster_file import Slurm, check_fits, read_cluster
 from raygen.launch.ray_cluster import RayCluster

@@ -60,6 +60,6 @@ def test_every_rule_of_the_config_is_there() -> None:
     """And none beside them."""
     from typing import get_args
 
-    from raygen.config.schema import Rank
+    from raygen.config.rank_section import Rank
 
     assert set(get_args(Rank.model_fields["choose"].annotation)) == set(RULES)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from raygen.config.schema import Rank
+from raygen.config.rank_section import Rank
 from raygen.errors import TrialError
 from raygen.execute.job import Message
 from raygen.execute.run import Run

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from raygen.config.schema import Search
+from raygen.config.search_section import Search
 from raygen.config.space import Float, Int, Parameter, Space
 from raygen.runs.records import History, State, TrialRecord
 from raygen.search.budget import Budget, expected_trials, is_covered, num_trials

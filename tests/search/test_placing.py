@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ray.tune import PlacementGroupFactory
 
-from raygen.config.schema import Resources
+from raygen.config.resources_section import Resources
 from raygen.search import placing
 
 
