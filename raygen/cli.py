@@ -36,7 +36,10 @@ app = typer.Typer(
 _WIDE = 200
 """Columns of a file, which has no width of its own."""
 
-_Config = Annotated[Path, typer.Option("--config", help="The YAML file.")]
+_Config = Annotated[Path | None, typer.Option("--config", help="The YAML file.")]
+_Bare = Annotated[
+    Path | None, typer.Argument(metavar="CONFIG", help="The YAML file, without --config.")
+]
 _Output = Annotated[str | None, typer.Option("--output", help="File for the winner.")]
 _RunDir = Annotated[str | None, typer.Option("--run-dir", help="Folder (default: runs/<name>).")]
 _Set = Annotated[
@@ -48,15 +51,20 @@ _Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run: ru
 
 @app.command()
 def generate(
-    config: _Config, output: _Output = None, run_dir: _RunDir = None, set_: _Set = None
+    bare: _Bare = None,
+    config: _Config = None,
+    output: _Output = None,
+    run_dir: _RunDir = None,
+    set_: _Set = None,
 ) -> None:
     """Search, rank by cross-validation, and write the winner's model.py."""
-    _steps(_plan(config, set_, output, run_dir), "emit")
+    _steps(_plan(_given(bare, config), set_, output, run_dir), "emit")
 
 
 @app.command()
 def finetune(
-    config: Annotated[Path, typer.Argument(help="The YAML file.")],
+    bare: _Bare = None,
+    config: _Config = None,
     output: _Output = None,
     run_dir: _RunDir = None,
     set_: _Set = None,
@@ -64,7 +72,7 @@ def finetune(
     """Train one model once, without a search; score it, and write its model.py and weights."""
     from raygen.pipeline import run_steps
 
-    plan = _plan(config, set_, output, run_dir)
+    plan = _plan(_given(bare, config), set_, output, run_dir)
     _tell_left_out(plan)
     result = run_steps(plan, upto="fit")
     for name, score in result.leaderboard["test"].items():
@@ -75,21 +83,22 @@ def finetune(
 
 
 @app.command()
-def check(
-    config: Annotated[Path, typer.Argument(help="The YAML file.")], set_: _Set = None
-) -> None:
+def check(bare: _Bare = None, config: _Config = None, set_: _Set = None) -> None:
     """Check everything that needs no training, and print the complete config."""
     from raygen.config.load import dump_experiment
 
-    plan = _plan(config, set_, None, None)
+    given = _given(bare, config)
+    plan = _plan(given, set_, None, None)
     typer.echo(dump_experiment(plan.experiment), nl=False)
-    _note(f"{config} is fine: {_told(plan)}")
+    _note(f"{given} is fine: {_told(plan)}")
 
 
 @app.command()
-def search(config: _Config, run_dir: _RunDir = None, set_: _Set = None) -> None:
+def search(
+    bare: _Bare = None, config: _Config = None, run_dir: _RunDir = None, set_: _Set = None
+) -> None:
     """Only search: the first step of generate."""
-    _steps(_plan(config, set_, None, run_dir, emits=False), "search")
+    _steps(_plan(_given(bare, config), set_, None, run_dir, emits=False), "search")
 
 
 @app.command()
@@ -202,6 +211,23 @@ def main() -> None:
         kept = "what is in the journal is kept, and the same command goes on"
         _note(f"Error: {error.filename or 'this machine'}: {error.strerror or error}; {kept}")
         sys.exit(1)
+
+
+def _given(bare: Path | None, config: Path | None) -> Path:
+    """The YAML file, which may stand alone or after --config.
+
+    Raises:
+        ConfigError: There is none, or there are two.
+    """
+    given = config or bare
+    if given is None or (config and bare):
+        raise ConfigError(
+            "no config given" if given is None else f"{config} and {bare} given",
+            where="--config",
+            must="one YAML file must be given",
+            remedy="for example --config config.yaml, or type raygen init for one to start with",
+        )
+    return given
 
 
 def _plan(

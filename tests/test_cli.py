@@ -454,3 +454,17 @@ def test_debug_shows_the_traceback(raygen: Command, monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(Exception, match="no such file"):
         raygen("check", "config.yaml")
+
+
+@pytest.mark.parametrize("verb", ["generate", "search", "check", "finetune"])
+def test_a_config_is_named_once(verb: str, raygen: Command) -> None:
+    """Alone or after --config; without one, or with two, a line says so."""
+    for words, starts in (
+        (["none.yaml"], "Error: none.yaml: no such file"),
+        (["--config", "none.yaml"], "Error: none.yaml: no such file"),
+        ([], "Error: --config: no config given; one YAML file must be given"),
+        (["a.yaml", "--config", "b.yaml"], "Error: --config: b.yaml and a.yaml given"),
+    ):
+        outcome = raygen(verb, *words)
+        assert outcome.code == 2
+        assert outcome.err.startswith(starts), outcome.err
