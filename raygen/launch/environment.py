@@ -14,6 +14,7 @@ from raygen.config.document import read_document
 from raygen.config.resources_section import Environment
 from raygen.config.schema import Experiment
 from raygen.errors import ConfigError
+from raygen.uris import secret_in, without_secret
 
 SHIPPED = "${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}/"
 """Opens the path of a file that was shipped; Ray and pip know the variable on each node."""
@@ -21,6 +22,9 @@ _OPTION = re.compile(
     r"(?P<flag>-r|--requirement|-c|--constraint|-f|--find-links|-e|--editable)[ =]*(?P<value>\S.*)"
 )
 _NAMES_FILE = re.compile(r"\.{1,2}/\S*|[^\s@;:]+\.(whl|zip|tar\.gz)")
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\",]+", re.IGNORECASE)
+_VARIABLE = re.compile(r":\$\{[A-Z0-9_]+\}(?=@)")
+"""A password that is a variable's name, which pip and uv put in on the node."""
 _OPTIONS = ["--disable-pip-version-check", "--no-cache-dir", "--retries=1", "--timeout=15"]
 """Of pip: a node that reaches no index says so soon."""
 _SAYS = ("ERROR: ", "error: ", "\N{MULTIPLICATION SIGN} ")
@@ -108,6 +112,7 @@ class _Lines:
         self._read.add(file.resolve())
         text = _text(file, self._where).replace("\\\n", " ")
         for line in (re.sub(r"(^|\s)#.*", "", each).strip() for each in text.splitlines()):
+            _refuse_secret(line, file.name, self._where)
             if (option := _OPTION.fullmatch(line)) is not None:
                 yield from self._option(file, option["flag"], option["value"].strip())
             elif (path := _NAMES_FILE.match(line)) is not None:
@@ -177,6 +182,7 @@ def _conda(given: str, folder: Path, where: str) -> Any:
     if not given.endswith((".yaml", ".yml")):
         return given
     values, _ = read_document(_file(given, folder, where))
+    _refuse_secret(str(values), given, where)
     named = re.search(r"\braygen\b", str(values.get("dependencies", "")))
     if named is None:
         raise ConfigError(
@@ -186,6 +192,23 @@ def _conda(given: str, folder: Path, where: str) -> Any:
             remedy=f"write below its `pip:` where RayGen {__version__} comes from",
         )
     return values
+
+
+def _refuse_secret(text: str, name: str, where: str) -> None:
+    """Refuse what would stand in the job, which whoever sees the cluster can read.
+
+    Raises:
+        ConfigError: A URI in the text holds a password or the like.
+    """
+    for found in _URI.findall(text):
+        uri = _VARIABLE.sub("", found)
+        if secret := secret_in(uri):
+            raise ConfigError(
+                f"{name} has {secret} in the URI {without_secret(uri)}",
+                where=where,
+                must="what is installed stands in the job, for all to read",
+                remedy="write ${NAME} there, a variable of the nodes, or give them a pip.conf",
+            )
 
 
 def _file(given: str, folder: Path, where: str) -> Path:

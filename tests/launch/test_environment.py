@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -106,6 +107,21 @@ def test_another_file_of_the_same_name_is_installed_anew(place: Path) -> None:
         ("pip", "-r none.txt\n", "no such file: none.txt"),
         ("uv", "./none.whl\n", "requirements.txt names ./none.whl; a relative path must be there"),
         ("pip", "../work/../bin\n", "names ../work/../bin; a relative path must be there"),
+        (
+            "pip",
+            "--index-url https://ann:hunter2@pypi.example.org/simple\na==1\n",
+            "requirements.txt has a password in the URI https://pypi.example.org/simple; what is",
+        ),
+        (
+            "uv",
+            "a @ git+https://ann:hunter2@example.org/a.git\n",
+            "requirements.txt has a password in the URI git+https://example.org/a.git; what is",
+        ),
+        (
+            "conda",
+            "dependencies: [raygen, {pip: ['--index-url https://ann:hunter2@example.org/s']}]\n",
+            "environment.yaml has a password in the URI https://example.org/s; what is installed",
+        ),
         ("pip", "-r requirements.txt\n", "requirements.txt names no package"),
         ("pip", "-c latin.txt\n", "latin.txt: not a text; it must hold requirements in UTF-8"),
         ("uv", "-r latin.txt\n", "latin.txt: not a text; it must hold requirements in UTF-8"),
@@ -121,8 +137,16 @@ def test_what_cannot_be_installed_from_is_refused(
     (place / "latin.txt").write_bytes("# gr\u00f6\u00dfer\n".encode("latin-1"))
     (place.parent / "bin").mkdir(exist_ok=True)
 
-    with pytest.raises(ConfigError, match=told.replace(".", r"\.")):
+    with pytest.raises(ConfigError, match=re.escape(told)):
         read(place, key, name)
+
+
+def test_a_password_may_be_a_variable_of_the_nodes(place: Path) -> None:
+    """Its name is all that the job holds."""
+    line = "--index-url https://ann:${PYPI_TOKEN}@pypi.example.org/simple"
+    (place / "requirements.txt").write_text(f"{line}\na==1\n")
+
+    assert line in read(place).settings["pip"]["packages"]
 
 
 def test_an_environment_of_conda(place: Path) -> None:
