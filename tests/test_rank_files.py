@@ -75,6 +75,18 @@ def test_more_folds_than_rows_are_refused(programs: list[str]) -> None:
     assert not Path("runs").exists()
 
 
+def test_a_program_that_never_ends_to_load_is_told(
+    programs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for one that trains when it is imported, or asks for something."""
+    text = Path("b.py").read_text(encoding="utf-8")
+    Path("b.py").write_text(f"{text}\n\nwhile True:\n    pass\n", encoding="utf-8")
+    monkeypatch.setattr("raygen.source.files._PATIENCE_S", 30.0)
+
+    with pytest.raises(RaygenError, match=r"^b\.py: its data is not loaded .* after 0.5 min; imp"):
+        plan_files(programs)
+
+
 def test_a_run_among_programs_is_told(
     programs: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _AT_A_TIME = 2
 """Programs that are looked at; each of them imports its framework and loads the data."""
+_PATIENCE_S = 1800.0
+"""For data that is brought from far away."""
 _PRELOADED = ("numpy", "sklearn", "pandas", "torch", "tensorflow", "keras")
 """Packages that are slow to import, and harmless to import ahead."""
 
@@ -202,9 +204,16 @@ def _look(file: str, source: Source, arrays: Path | None = None) -> dict[str, An
         model, found = Path(folder, "model.py"), Path(folder, "found.json")
         model.write_text(source.text, encoding="utf-8", newline="")
         command = [sys.executable, "-m", "raygen.source.look", str(model), str(found)]
-        done = subprocess.run(
-            [*command, *([str(arrays)] if arrays else [])], capture_output=True, check=False
-        )
+        command += [str(arrays)] if arrays else []
+        try:
+            done = subprocess.run(command, capture_output=True, check=False, timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise DataError(
+                f"its data is not loaded and its network not built after {_PATIENCE_S / 60:g} min",
+                where=file,
+                must="importing it must not train, nor wait for anybody",
+                remedy=f"type python {file} --fold 0",
+            ) from None
         told = json.loads(found.read_bytes()) if found.exists() else {}
     if done.returncode or "error" in told:
         ended = f"its process ended with exit code {done.returncode}"
