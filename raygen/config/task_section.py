@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
@@ -18,12 +18,7 @@ from raygen.config.section import (
     refuse_secret,
 )
 
-TaskName: TypeAlias = Literal[
-    "ImageClassification",
-    "TabularClassification",
-    "TabularRegression",
-    "TextClassification",
-    "Custom",
+PretrainedTask: TypeAlias = Literal[
     "TokenClassification",
     "CausalLM",
     "InstructionTuning",
@@ -32,15 +27,15 @@ TaskName: TypeAlias = Literal[
     "PreferenceTuning",
     "Embedding",
 ]
-PRETRAINED_ONLY = (
-    "TokenClassification",
-    "CausalLM",
-    "InstructionTuning",
-    "Summarization",
-    "SpeechRecognition",
-    "PreferenceTuning",
-    "Embedding",
-)
+TaskName: TypeAlias = Literal[
+    "ImageClassification",
+    "TabularClassification",
+    "TabularRegression",
+    "TextClassification",
+    "Custom",
+    PretrainedTask,
+]
+PRETRAINED_ONLY: tuple[str, ...] = get_args(PretrainedTask)
 """Tasks for which there is no network of layers, so that they need ``model.pretrained``."""
 _OF_TEXTS = (
     "TextClassification",
