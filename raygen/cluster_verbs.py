@@ -201,7 +201,6 @@ def _order(plan: Plan | Outline, config: Path, overrides: list[str]) -> Order:
         run=plan.paths.folder.resolve(),
         output=Path(plan.experiment.output).resolve(),
         log=plan.paths.job_log.resolve(),
-        wants=_wants(plan),
         data=getattr(plan.experiment.task.dataset, "path", None) or "",
         packages=packages_of(plan.experiment, config.resolve().parent),
     )
@@ -216,14 +215,6 @@ def _estimate(plan: Plan | Outline, cluster: Cluster, price: float | None) -> li
     history = History.read(journal) if journal.exists() else History()
     trials = expected_trials(experiment.search, plan.space)
     return list(estimate(experiment, cluster, history, trials=trials, price=price))
-
-
-def _wants(plan: Plan | Outline) -> str:
-    resources = plan.experiment.resources
-    each = f"{resources.cpus} CPUs and {resources.gpus:g} GPUs"
-    if resources.grouped:
-        return f"a trial wants {resources.workers[0]} workers, each of {each}"
-    return f"a trial wants {each}"
 
 
 def _folder_there(below: str, plan: Plan | Outline, run_dir: str | None) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from raygen.config.schema import Experiment
 from raygen.launch.cluster_file import Cluster
+from raygen.launch.ray_cluster import RayCluster
 from raygen.runs.records import History
 
 
@@ -27,6 +28,7 @@ def estimate(
         price: Of a node for an hour, in whatever currency.
     """
     nodes = cluster.nodes
+    yield f"room: {_there(experiment, cluster)}"
     hours, why = _hours(experiment, cluster, history, trials)
     yield f"time: at most {hours:.3g} hours, {why}" if hours is not None else f"time: {why}"
     if price is None:
@@ -35,6 +37,21 @@ def estimate(
         yield f"price: {nodes * price:.4g} an hour for {nodes} nodes"
     else:
         yield f"price: at most {hours * nodes * price:.4g} for {nodes} nodes"
+
+
+def _there(experiment: Experiment, cluster: Cluster) -> str:
+    """What trials want, and what there is for them."""
+    wanted = experiment.resources
+    each = f"{wanted.cpus} CPUs and {wanted.gpus:g} GPUs"
+    if wanted.grouped:
+        each = f"{wanted.workers[0]} workers, each of {each}"
+    nodes = f"{cluster.nodes} nodes"
+    if (most := getattr(cluster, "most_nodes", None)) and most > cluster.nodes:
+        nodes = f"{cluster.nodes} to {most} nodes"
+    if isinstance(cluster, RayCluster):
+        return f"a trial wants {each}; of the {nodes} at first the job says what they have"
+    have = f"{nodes} of {cluster.cpus_per_node} CPUs and {cluster.gpus_per_node} GPUs"
+    return f"a trial wants {each}; {have} hold {_room(experiment, cluster)} at a time"
 
 
 def _hours(

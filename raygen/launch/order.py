@@ -29,8 +29,6 @@ class Order:
     """File for the winner, by its full path."""
     log: Path
     """For what the job prints, by its full path."""
-    wants: str = ""
-    """What a trial needs, in words."""
     data: str = ""
     """Path of the data set, as the config has it; empty if it has a name."""
     packages: Packages = field(default_factory=Packages)

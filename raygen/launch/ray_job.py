@@ -66,7 +66,6 @@ def description(cluster: RayCluster, order: Order) -> str:
     else:
         lines += [f"# its job server: {cluster.address}"]
     lines += [f"# shipped from {order.config.parent}: {_shipped(order).told()}"]
-    lines += [f"# wanted: {order.wants}; nodes at first: {cluster.nodes}"] if order.wants else []
     if settings := order.packages.settings:
         lines += [f"# installed on each node by Ray: {order.packages.told}", json.dumps(settings)]
     lines += [f"# the run, on the cluster: {order.run}", f"# the job {job_prefix(order)}N:"]

@@ -60,6 +60,9 @@ def test_what_is_known_is_told(
     cluster: Slurm, known: History, price: float | None, told: list[str]
 ) -> None:
     """From the trainings of the run, or the limit of the job, and never without saying which."""
-    lines = list(estimate(EXPERIMENT, cluster, known, trials=20, price=price))
+    room, *lines = estimate(EXPERIMENT, cluster, known, trials=20, price=price)
 
+    assert room == (
+        "room: a trial wants 2 CPUs and 0 GPUs; 2 nodes of 8 CPUs and 0 GPUs hold 8 at a time"
+    )
     assert all(expected in line for expected, line in zip(told, lines, strict=True)), lines

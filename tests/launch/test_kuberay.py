@@ -102,6 +102,27 @@ def test_manifests_fit_the_operators_schemas(tmp_path: Path) -> None:
     assert [error.message for error in validator.iter_errors(job["spec"])] != []
 
 
+def test_the_cluster_that_stays_fits_the_operators_schema() -> None:
+    """With a token, workers of its own kind of node, and the claim in every pod."""
+    jsonschema = pytest.importorskip("jsonschema")
+    cluster = yaml.safe_load((ROOT / "cluster" / "raycluster.yaml").read_text(encoding="utf-8"))
+    spec = cluster["spec"]
+    groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
+
+    assert spec["authOptions"] == {"mode": "token"}
+    for group in groups:
+        pod = group["template"]["spec"]
+        assert pod["volumes"] == groups[0]["template"]["spec"]["volumes"]
+        assert [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]] == ["/shared"]
+    if not SCHEMAS.is_dir():
+        pytest.skip("the operator's schemas are not there (../shared/data/kuberay_crds)")
+    crd = yaml.safe_load((SCHEMAS / "ray.io_rayclusters.yaml").read_text(encoding="utf-8"))
+    versions = {each["name"]: each["schema"]["openAPIV3Schema"] for each in crd["spec"]["versions"]}
+    validator = jsonschema.Draft202012Validator(strict(versions["v1"]["properties"]["spec"]))
+    assert [error.message for error in validator.iter_errors(spec)] == []
+    assert [error.message for error in validator.iter_errors({**spec, "auth": {}})] != []
+
+
 def strict(schema: Any) -> Any:
     """An OpenAPI schema as a JSON schema in which no unknown field is let through."""
     if isinstance(schema, list):

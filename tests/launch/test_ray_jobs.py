@@ -148,7 +148,7 @@ def test_a_dry_run_starts_nothing(cluster: FakeJobServer, place: Path, raygen: R
     assert "RAY_UP_enable_autoscaler_v2=0" in told
     assert "ray up --yes --no-config-cache" in told
     assert "# shipped from" in told
-    assert "a trial wants 1 CPUs and 0 GPUs; nodes at first: 2" in told
+    assert "room: a trial wants 1 CPUs and 0 GPUs; of the 2 nodes at first the job says" in told
     assert "/shared/runs/digits" in told
     assert (cluster.seen, cluster.jobs) == ([], {})
     assert not (place / "runs").exists()

@@ -153,7 +153,7 @@ def test_a_run_on_two_machines(network: SmallNetwork, tmp_path: Path) -> None:
     project = shared / "project"
     project.mkdir()
     (project / "config.yaml").write_text(CONFIG.replace("trials: 20", "trials: 2"))
-    words = ["generate", "--config", "/mnt/project/config.yaml", "--run-dir", "/mnt/runs/plain"]
+    words = ["--config", "/mnt/project/config.yaml", "--run-dir", "/mnt/runs/plain"]
     words += ["--output", "/mnt/project/model.py"]
     script = str(ROOT / "scripts" / "search.py")
     code, told = network.run(
