@@ -45,6 +45,7 @@ def folds_figure(view: SearchView) -> Any:
         scatter(axis, folds, y, limits, along="x", s=14, color=colour, zorder=3)
         low, high = entry.get("interval") or (entry["mean"], entry["mean"])
         axis.plot([low, high], [place, place], color=colour, lw=7, alpha=0.25, zorder=1, **_BUTT)
+        _mark_ends(axis, (low, high), limits, place, colour)
         face = colour if entry.get("tied", True) else "white"
         style = {"color": colour, "mfc": face, "ms": 8, "zorder": 4}
         axis.plot([entry["mean"]], [place], "D" if "tied" in entry else "P", **style)
@@ -61,6 +62,18 @@ def folds_figure(view: SearchView) -> Any:
     )
     axis.set_title(_of_many("Each point is a fold", view))
     return figure
+
+
+def _mark_ends(
+    axis: Any, interval: Sequence[float], limits: Sequence[float], place: int, colour: str
+) -> None:
+    """Mark an interval that goes on beyond the picture."""
+    for beyond, edge, mark in (
+        (interval[0] < min(limits), min(limits), "<"),
+        (interval[1] > max(limits), max(limits), ">"),
+    ):
+        if beyond:
+            axis.plot([edge], [place], mark, color=colour, ms=6, clip_on=False, zorder=5)
 
 
 def folds_numbers(view: SearchView) -> list[dict[str, Any]]:
