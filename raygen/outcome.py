@@ -44,7 +44,9 @@ def emit_ensemble(plan: Plan, board: dict[str, Any], say: Callable[[str], None])
         rows = []
     text = _ensemble_text(plan, board, rows[0]) if rows else None
     known = paths.ensemble.read_bytes() if paths.ensemble.exists() else None
-    if text != known and not any(row.get("test") for row in rows):
+    trained = History.read(paths.journal).fold_models.trial_id
+    of_these = any(row["kind"] == "folds" and trained in row["members"] for row in rows)
+    if text != known and not of_these:
         shutil.rmtree(paths.ensemble_weights, ignore_errors=True)  # of another one
     if text is None:
         paths.ensemble.unlink(missing_ok=True)

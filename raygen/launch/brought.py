@@ -6,6 +6,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TypeAlias
@@ -68,5 +69,10 @@ def trial_log(pack: Pack, trial: str) -> str:
 
 def _unpack(file: IO[bytes], folder: Path) -> None:
     file.seek(0)
-    with tarfile.open(fileobj=file, mode="r:gz") as pack:
-        pack.extractall(folder, filter="data")  # nothing lands outside the folder
+    try:
+        with tarfile.open(fileobj=file, mode="r:gz") as pack:
+            pack.extractall(folder, filter="data")  # nothing lands outside the folder
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise RunError(
+            f"what the cluster sent was cut off ({error})", remedy="type the same again"
+        ) from None

@@ -206,7 +206,7 @@ def check_fits(cluster: Cluster, resources: Resources, *, where: str) -> None:
     nodes = getattr(cluster, "most_nodes", None) or cluster.nodes
     per_node = cluster.cpus_per_node // resources.cpus
     if resources.gpus:
-        per_node = min(per_node, int(cluster.gpus_per_node / resources.gpus))
+        per_node = min(per_node, int(cluster.gpus_per_node / resources.gpus + 1e-9))
     workers = resources.workers[0]
     if not per_node or per_node * nodes < workers:
         kind = "worker" if resources.grouped else "trial"

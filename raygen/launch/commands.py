@@ -36,7 +36,8 @@ def run_command(
             input=text,
             env={**os.environ, **(secrets or {})},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # of what a program of the user's prints
             timeout=patience_s,
             check=False,
         )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from raygen import __version__
 from raygen.config.document import read_document
@@ -22,9 +23,10 @@ _OPTION = re.compile(
     r"(?P<flag>-r|--requirement|-c|--constraint|-f|--find-links|-e|--editable)[ =]*(?P<value>\S.*)"
 )
 _NAMES_FILE = re.compile(r"\.{1,2}/\S*|[^\s@;:]+\.(whl|zip|tar\.gz)")
-_URI = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\",]+", re.IGNORECASE)
-_VARIABLE = re.compile(r":\$\{[A-Z0-9_]+\}(?=@)")
-"""A password that is a variable's name, which pip and uv put in on the node."""
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"]+", re.IGNORECASE)
+_HARMLESS = re.compile(r"git|\$\{[A-Z0-9_]+\}|[^:]*:\$\{[A-Z0-9_]+\}")
+"""Who may stand before the @ of a URI: the user of git's ssh, or the name of a variable, whose
+value pip and uv put in on the node."""
 _OPTIONS = ["--disable-pip-version-check", "--no-cache-dir", "--retries=1", "--timeout=15"]
 """Of pip: a node that reaches no index says so soon."""
 _SAYS = ("ERROR: ", "error: ", "\N{MULTIPLICATION SIGN} ")
@@ -182,7 +184,7 @@ def _conda(given: str, folder: Path, where: str) -> Any:
     if not given.endswith((".yaml", ".yml")):
         return given
     values, _ = read_document(_file(given, folder, where))
-    _refuse_secret(str(values), given, where)
+    _refuse_secret("\n".join(_texts(values)), given, where)
     named = re.search(r"\braygen\b", str(values.get("dependencies", "")))
     if named is None:
         raise ConfigError(
@@ -194,15 +196,27 @@ def _conda(given: str, folder: Path, where: str) -> Any:
     return values
 
 
+def _texts(values: Any) -> Iterator[str]:
+    """All texts in nested plain data."""
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if isinstance(values, list):
+        for each in values:
+            yield from _texts(each)
+    else:
+        yield str(values)
+
+
 def _refuse_secret(text: str, name: str, where: str) -> None:
     """Refuse what would stand in the job, which whoever sees the cluster can read.
 
     Raises:
         ConfigError: A URI in the text holds a password or the like.
     """
-    for found in _URI.findall(text):
-        uri = _VARIABLE.sub("", found)
-        if secret := secret_in(uri):
+    for uri in _URI.findall(text):
+        user, at, _ = urlsplit(uri).netloc.rpartition("@")
+        secret = "a name or a password" if at and not _HARMLESS.fullmatch(user) else ""
+        if secret := secret or secret_in(uri.replace(f"{user}@", "", 1)):
             raise ConfigError(
                 f"{name} has {secret} in the URI {without_secret(uri)}",
                 where=where,

@@ -51,7 +51,8 @@ def _there(experiment: Experiment, cluster: Cluster) -> str:
     if isinstance(cluster, RayCluster):
         return f"a trial wants {each}; of the {nodes} at first the job says what they have"
     have = f"{nodes} of {cluster.cpus_per_node} CPUs and {cluster.gpus_per_node} GPUs"
-    return f"a trial wants {each}; {have} hold {_room(experiment, cluster)} at a time"
+    first = "at first" if "to" in nodes else "at a time"
+    return f"a trial wants {each}; {have} hold {_room(experiment, cluster)} {first}"
 
 
 def _hours(
@@ -89,5 +90,6 @@ def _room(experiment: Experiment, cluster: Cluster) -> int:
     resources = experiment.resources
     per_node = getattr(cluster, "cpus_per_node", resources.cpus) // resources.cpus
     if resources.gpus:
-        per_node = min(per_node, int(getattr(cluster, "gpus_per_node", 1) // resources.gpus))
+        gpus = getattr(cluster, "gpus_per_node", 1)
+        per_node = min(per_node, int(gpus / resources.gpus + 1e-9))  # ten tenths are one
     return max(per_node * cluster.nodes // resources.workers[0], 1)

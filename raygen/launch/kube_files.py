@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -17,8 +19,10 @@ from raygen.launch.ticket import Ticket
 from raygen.runs.paths import RunPaths
 
 _READY_S = 300
-_GREW = "exit code 1"
+_GREW = re.compile(r"exit code 1$", re.MULTILINE)
 """In kubectl's words of a tar whose files grew meanwhile."""
+_ABSENT = "No such file"
+"""In tar's own words."""
 
 
 @contextmanager
@@ -45,7 +49,9 @@ def files_of(ticket: Ticket, paths: RunPaths) -> Iterator[Pack]:
             done = subprocess.run(command, stdout=into, stderr=told, check=False)
             told.seek(0)
             said = told.read().decode(errors="replace").strip()
-        if done.returncode and _GREW not in said:
+        if _ABSENT in said:
+            raise RunError("there is no such file on the cluster", where=f"{ticket.run}/{below}")
+        if done.returncode and not _GREW.search(said):
             reason = (said.splitlines() or ["no reason given"])[0][:300]
             raise EnvironmentProblem(f"tar fails there: {reason}", where=f"pod {pod}")
 
@@ -53,7 +59,7 @@ def files_of(ticket: Ticket, paths: RunPaths) -> Iterator[Pack]:
         yield pack
     finally:
         if own:
-            run_command([*kubectl, "delete", "pod", pod, "--ignore-not-found", "--wait=false"])
+            _remove(kubectl, pod)
 
 
 def _head(kubectl: list[str], name: str) -> str:
@@ -74,8 +80,9 @@ def _head(kubectl: list[str], name: str) -> str:
 
 def _reader(kubectl: list[str], paths: RunPaths) -> str:
     """A pod of our own, when it is up."""
+    name = f"raygen-files-{uuid.uuid4().hex[:8]}"
     try:
-        name, text = reader(paths.job_text.read_text(encoding="utf-8"))
+        text = reader(paths.job_text.read_text(encoding="utf-8"), name)
     except OSError:
         raise RunError(
             "what was submitted is not known any more",
@@ -83,8 +90,15 @@ def _reader(kubectl: list[str], paths: RunPaths) -> str:
             must="it says which claim holds the files",
             remedy="copy them from the claim",
         ) from None
-    run_command([*kubectl, "delete", "pod", name, "--ignore-not-found"])
     run_command([*kubectl, "create", "-f", "-"], text)
     ready = ["wait", "--for=condition=Ready", f"pod/{name}", f"--timeout={_READY_S}s"]
-    run_command([*kubectl, *ready], patience_s=_READY_S + 30)
+    try:
+        run_command([*kubectl, *ready], patience_s=_READY_S + 30)
+    except BaseException:  # a signal too: it would wait there for ever
+        _remove(kubectl, name)
+        raise
     return name
+
+
+def _remove(kubectl: list[str], pod: str) -> None:
+    run_command([*kubectl, "delete", "pod", pod, "--ignore-not-found", "--wait=false"])

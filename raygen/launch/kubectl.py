@@ -19,9 +19,12 @@ from raygen.launch.kube_files import files_of
 from raygen.launch.ticket import Ticket
 from raygen.runs.paths import RunPaths
 
-_OVER = ("Complete", "Failed")
-_WAITS = ("", "New", "Initializing", "Waiting")
+_OVER = ("Complete", "Failed", "ValidationFailed")
+_WAITS = ("", "New", "Initializing", "Waiting", "Retrying", "Suspending", "Suspended")
 _PAUSE_S = 2.0
+_AGAIN_S = 5.0
+_MOST_FAILURES = 12
+"""Times that Kubernetes may not answer, one after the other, before nobody waits any longer."""
 
 
 def submit(manifests: str) -> str:
@@ -32,9 +35,14 @@ def submit(manifests: str) -> str:
     """
     config, job = manifests.split("\n---\n")
     run_command(["kubectl", "create", "-f", "-"], job)  # refuses one that is there already
-    run_command(["kubectl", "apply", "-f", "-"], config)  # for which its pods wait
     about = yaml.safe_load(job)["metadata"]
-    return f"{about['namespace']}/{about['name']}"
+    name = f"{about['namespace']}/{about['name']}"
+    try:
+        run_command(["kubectl", "apply", "-f", "-"], config)  # for which its pods wait
+    except EnvironmentProblem:
+        stop(name)
+        raise
+    return name
 
 
 def state_of(job: str) -> JobState:
@@ -60,7 +68,7 @@ def _state(job: str) -> JobState:
     word = status.get("jobDeploymentStatus", "")
     if word in _WAITS:
         return JobState("waiting", waits=True, why=_why(job))
-    why = status.get("message", "") if word == "Failed" else ""
+    why = status.get("message", "") if word in ("Failed", "ValidationFailed") else ""
     return JobState(word.lower(), why=why, is_over=word in _OVER)
 
 
@@ -89,12 +97,20 @@ def logs(ticket: Ticket, paths: RunPaths, trial: str | None, follow: bool) -> It
 
 
 def _grown(job: str, follow: bool, read: Callable[[JobState], str]) -> Iterator[str]:
-    place = 0
+    """What a text has and what it gets; one that begins anew, as of a job's second try, is new."""
+    known, failures, begun = "", 0, False
     while True:
-        state = _state(job)
-        text = read(state)
-        yield text[place:]
-        place = len(text)
+        try:
+            state = _state(job)
+            text = read(state)
+        except EnvironmentProblem:
+            failures += 1
+            if not begun or not follow or failures > _MOST_FAILURES:
+                raise
+            time.sleep(_AGAIN_S)
+            continue
+        yield text.removeprefix(known)
+        known, failures, begun = text, 0, True
         if state.is_over or not follow:
             return
         time.sleep(_PAUSE_S)
@@ -123,7 +139,9 @@ def _why(job: str) -> str:
     events = json.loads(_kubectl(job, "get", "events", *chosen)).get("items", [])
     name = job.partition("/")[2]
     told = [
-        e["message"] for e in events if e.get("involvedObject", {}).get("name", "").startswith(name)
+        event["message"]
+        for event in events
+        if f"{event.get('involvedObject', {}).get('name', '')}-".startswith(f"{name}-")
     ]
     return told[-1] if told else "its pods are being made"
 

@@ -77,18 +77,16 @@ def manifests(cluster: KubeRay, order: Order) -> str:
     return str(yaml.dump_all([config, job], Dumper=_Dumper, sort_keys=False, width=100))
 
 
-def reader(manifests: str) -> tuple[str, str]:
+def reader(manifests: str, name: str) -> str:
     """A pod that does nothing but mount the claim of a run, to copy files out of it.
 
     Args:
         manifests: Those of the run.
-
-    Returns:
-        Its name and its text.
+        name: Of the pod.
     """
     _, job = yaml.safe_load_all(manifests)
     head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
-    about = {**job["metadata"], "name": f"{job['metadata']['name']}-files"}
+    about = {**job["metadata"], "name": name}
     container = {
         "name": "files",
         "image": head["containers"][0]["image"],
@@ -102,7 +100,7 @@ def reader(manifests: str) -> tuple[str, str]:
         "volumes": [each for each in head["volumes"] if each["name"] == "shared"],
     }
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": spec}
-    return about["name"], str(yaml.dump(pod, Dumper=_Dumper, sort_keys=False, width=100))
+    return str(yaml.dump(pod, Dumper=_Dumper, sort_keys=False, width=100))
 
 
 class _Dumper(yaml.SafeDumper):

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from raygen.errors import TrialError
 from raygen.execute.job import Job
 from raygen.execute.pool import Pool
 from raygen.execute.run import Run
@@ -23,8 +22,7 @@ from raygen.tasks.task import METRICS
 def train_fold_models(run: Run, pool: Pool, entry: Entry) -> None:
     """Train a candidate without each fold, what is not done yet, and keep all weights.
 
-    Raises:
-        TrialError: One of them could not be trained.
+    One that fails is told, and tried again by the next command.
     """
     trial_id, weights = entry.trial_id, run.paths.ensemble_weights
     if run.history.fold_models.trial_id != trial_id:
@@ -37,9 +35,9 @@ def train_fold_models(run: Run, pool: Pool, entry: Entry) -> None:
         if not message.state.is_over():
             continue
         job = _job(run, trial_id, fold)
-        if message.state is not State.FINISHED:
-            problem = f"trial {trial_id} could not be trained without fold {fold} again"
-            raise TrialError(problem, must=message.error, remedy=f"see {job.log}")
+        if message.state is not State.FINISHED:  # the winner is there, and more is not needed
+            run.say(f"no fold model of {trial_id} without fold {fold}: {message.error}")
+            continue
         run.record("fold_model", trial_id=trial_id, fold=fold, seconds=message.seconds)
         run.forget_job(job)
     if all(_is_there(run, trial_id, fold) for fold in folds):

@@ -94,6 +94,7 @@ def suspected_noise(y: NDArray[np.int64], probabilities: NDArray[np.float64]) ->
     are, up to the surest of all; wrong labels contradict these as often as those less sure. It is
     said if the surest tenth is contradicted more often than chance would do it with three wrong
     labels in a hundred, and more often than with ``_FLAT`` of what the surest quarter has.
+    Nothing is said of networks that are sure of everything, for they do not tell rows apart.
 
     Args:
         y: The labels.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,8 @@ from raygen.runs.records import History
 _ATTEMPTS = 3
 """At links to a checkpoint that is replaced meanwhile."""
 _KINDS = ("checkpoint-", "milestone-")
+_NAMED = re.compile(r"checkpoint-(all|\d+)|milestone-\d+")
+"""Neither those of further seeds nor of fold models, which begin again where a folder is lost."""
 Key: TypeAlias = tuple[str, str]
 """The number of a trial, and the name of the folder of its checkpoint or milestone."""
 
@@ -139,7 +142,8 @@ class CheckpointCopies:
     def _here(self) -> set[Key]:
         """What there is on this machine, also what is being replaced at this moment."""
         found = [path for kind in _KINDS for path in self._paths.trials.glob(f"*/{kind}*")]
-        return {(path.parent.name, path.name.partition(".")[0]) for path in found}
+        names = {(path.parent.name, path.name.partition(".")[0]) for path in found}
+        return {key for key in names if _NAMED.fullmatch(key[1])}
 
     def _manifests(self) -> dict[Key, dict[str, Any]]:
         """What is told of each checkpoint that came there as a whole."""

@@ -79,7 +79,9 @@ class TrialPaths:
     def leftovers(self) -> list[Path]:
         """What is of no use when the trial is over: checkpoints of fold 0, milestones, moves."""
         return [
-            path for kind in ("checkpoint-0*", "milestone-*", "move-*") for path in self._all(kind)
+            path
+            for kind in ("checkpoint-0", "checkpoint-0.*", "milestone-*", "move-*")
+            for path in self._all(kind)
         ]
 
     def _by_epoch(self, name: str) -> list[Path]:

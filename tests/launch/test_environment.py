@@ -110,17 +110,32 @@ def test_another_file_of_the_same_name_is_installed_anew(place: Path) -> None:
         (
             "pip",
             "--index-url https://ann:hunter2@pypi.example.org/simple\na==1\n",
-            "requirements.txt has a password in the URI https://pypi.example.org/simple; what is",
+            "requirements.txt has a name or a password in the URI https://pypi.example.org/simple",
         ),
         (
             "uv",
             "a @ git+https://ann:hunter2@example.org/a.git\n",
-            "requirements.txt has a password in the URI git+https://example.org/a.git; what is",
+            "requirements.txt has a name or a password in the URI git+https://example.org/a.git; ",
+        ),
+        (
+            "pip",
+            "a @ git+https://ghp_abc@example.org/a.git\n",
+            "requirements.txt has a name or a password in the URI git+https://example.org/a.git",
+        ),
+        (
+            "pip",
+            "--extra-index-url https://ann:hun,t'er2@pypi.example.org/simple\na==1\n",
+            "requirements.txt has a name or a password in the URI https://pypi.example.org/simple",
+        ),
+        (
+            "pip",
+            "a @ https://example.org/a.whl?X-Amz-Signature=abc\n",
+            "requirements.txt has the parameter X-Amz-Signature in the URI https://example.org/a.w",
         ),
         (
             "conda",
             "dependencies: [raygen, {pip: ['--index-url https://ann:hunter2@example.org/s']}]\n",
-            "environment.yaml has a password in the URI https://example.org/s; what is installed",
+            "environment.yaml has a name or a password in the URI https://example.org/s; what",
         ),
         ("pip", "-r requirements.txt\n", "requirements.txt names no package"),
         ("pip", "-c latin.txt\n", "latin.txt: not a text; it must hold requirements in UTF-8"),
@@ -143,10 +158,14 @@ def test_what_cannot_be_installed_from_is_refused(
 
 def test_a_password_may_be_a_variable_of_the_nodes(place: Path) -> None:
     """Its name is all that the job holds."""
-    line = "--index-url https://ann:${PYPI_TOKEN}@pypi.example.org/simple"
-    (place / "requirements.txt").write_text(f"{line}\na==1\n")
+    lines = [
+        "--index-url https://ann:${PYPI_TOKEN}@pypi.example.org/simple",
+        "a @ git+https://${GIT_TOKEN}@example.org/a.git",
+        "b @ git+ssh://git@example.org/b.git",
+    ]
+    (place / "requirements.txt").write_text("\n".join(lines))
 
-    assert line in read(place).settings["pip"]["packages"]
+    assert set(lines) <= set(read(place).settings["pip"]["packages"])
 
 
 def test_an_environment_of_conda(place: Path) -> None:

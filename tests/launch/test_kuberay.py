@@ -53,7 +53,12 @@ elif words[0] == "get":
 elif words[0] == "logs":
     if (said := now("said")) is None:
         sys.exit("error: error from server (NotFound): jobs.batch not found in default")
-    print(said.splitlines()[-1] if "--tail=1" in words else said)
+    said = said.splitlines()[-1] + "\\n" if "--tail=1" in words else said
+    sys.stdout.buffer.write(said.encode("latin-1"))
+elif words[0] == "wait" and not state["ready"]:
+    sys.exit("error: timed out waiting for the condition on pods/x")
+elif words[0] == "exec" and state["exec"]:
+    sys.exit(state["exec"])
 elif words[0] == "exec":
     inside = words[words.index("--") + 1 :]
     here = [word.replace("/shared", {claim!r}) for word in inside]
@@ -173,6 +178,7 @@ def be(place: Path, monkeypatch: pytest.MonkeyPatch) -> Be:
     """A kubectl whose answers can be set; gives what it was asked so far."""
     jobs, program, claim = place / "jobs.json", place / "kubectl", place / "claim"
     first = {"calls": [], "status": {}, "applied": "", "head": False, "said": None}
+    first |= {"ready": True, "exec": ""}
     jobs.write_text(json.dumps(first))
     program.write_text(KUBECTL.format(python=sys.executable, jobs=str(jobs), claim=str(claim)))
     program.chmod(0o755)
@@ -249,14 +255,14 @@ def test_files_and_logs_come_here(
     assert (place / "model.py").read_text() == "A = 1"
     assert not (place / "runs/digits/trials/00000/checkpoint-0-1").exists()
     asked = [call[1:] for call in be()]
-    pods = {call[1] for call in asked if call[0] == "exec"}
-    assert pods == {"the-head" if head else "raygen-digits-files"}
+    pods = {call[1].rstrip("0123456789abcdef") for call in asked if call[0] == "exec"}
+    assert pods == {"the-h" if head else "raygen-files-"}
     made = [call for call in asked if call[0] in ("create", "delete", "wait")]
-    own = ["delete", "create", "wait", "delete"]
+    own = ["create", "wait", "delete"]
     assert [call[0] for call in made] == ([] if head else own * 2)
     code, told = raygen("logs", "runs/digits", "00007")
     assert code == 2
-    assert "tar fails there" in told
+    assert "trials/00007/log.txt: there is no such file on the cluster" in told
     code, told = raygen("logs", "runs/digits")
     assert (code, "its pods are gone" in told) == (2, True), told
 
@@ -267,10 +273,60 @@ def test_a_run_is_followed_to_its_end(
     """What it prints comes once, piece by piece, until the job is over."""
     raygen(*SUBMIT)
     running, complete = ({"jobDeploymentStatus": word} for word in ("Running", "Complete"))
-    be(status=[running, running, complete], said=["one", "one\ntwo"])
+    be(status=[running, running, complete], said=["one\n", "one\ntwo\n"])
     monkeypatch.setattr("raygen.launch.kubectl._PAUSE_S", 0)
 
     code, told = raygen("attach", "runs/digits")
 
     assert code == 0
     assert told.splitlines() == ["one", "two", "job default/raygen-digits: complete", "two"]
+
+
+def test_a_pod_that_does_not_get_ready_is_removed(
+    raygen: Callable[..., tuple[int, str]], be: Be
+) -> None:
+    """Nothing of it stays."""
+    raygen(*SUBMIT)
+    be(status=None, ready=False)
+
+    code, told = raygen("fetch", "runs/digits")
+
+    assert (code, "kubectl fails: error: timed out waiting" in told) == (2, True), told
+    assert [call[1] for call in be()][-3:] == ["create", "wait", "delete"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "tar: executable not found\ncommand terminated with exit code 127",
+            "tar fails there: tar",
+        ),
+        ("command terminated with exit code 137", "tar fails there: command terminated"),
+        ("command terminated with exit code 1", "what the cluster sent was cut off"),
+    ],
+)
+def test_files_that_do_not_come_are_one_line(
+    raygen: Callable[..., tuple[int, str]], be: Be, said: str, told: str
+) -> None:
+    """Files that grew meanwhile are no failure, all else is."""
+    raygen(*SUBMIT)
+    be(status={"jobDeploymentStatus": "Running", "rayClusterName": "x"}, head=True, exec=said)
+
+    assert told in raygen("fetch", "runs/digits")[1]
+
+
+def test_a_second_try_is_followed_from_its_beginning(
+    raygen: Callable[..., tuple[int, str]], be: Be, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it prints is shorter than what the first has printed, and another text."""
+    raygen(*SUBMIT)
+    running, again, complete = (
+        {"jobDeploymentStatus": word} for word in ("Running", "Retrying", "Complete")
+    )
+    be(status=[running, again, running, complete], said=["first try", None, "2nd", "2nd \xfc"])
+    monkeypatch.setattr("raygen.launch.kubectl._PAUSE_S", 0)
+
+    code, told = raygen("logs", "-f", "runs/digits")
+
+    assert (code, told) == (0, "first try2nd \ufffd")
