@@ -66,3 +66,17 @@ def test_what_is_known_is_told(
         "room: a trial wants 2 CPUs and 0 GPUs; 2 nodes of 8 CPUs and 0 GPUs hold 8 at a time"
     )
     assert all(expected in line for expected, line in zip(told, lines, strict=True)), lines
+
+
+@pytest.mark.parametrize(("part", "told"), [(0.2, 10), (0.1, 20), (0.3, 6), (1.0, 2)])
+def test_parts_of_a_gpu_are_counted(part: float, told: int) -> None:
+    """Two GPUs hold ten fifths, whatever a fifth is in binary."""
+    resources = {"gpus_per_trial": part}
+    experiment = Experiment.model_validate(
+        {**EXPERIMENT.model_dump(include={"task": {"name", "dataset"}}), "resources": resources}
+    )
+    cluster = Slurm(nodes=2, cpus_per_node=64, gpus_per_node=1)
+
+    room, *_ = estimate(experiment, cluster, History(), trials=20, price=None)
+
+    assert room.endswith(f"64 CPUs and 1 GPUs hold {told} at a time")
