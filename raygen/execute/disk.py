@@ -78,7 +78,9 @@ def told_if_full(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except RaygenError:
+        raise
+    except Exception as error:  # those of Ray Tune hold ours as a text
         if folder.is_dir() and is_full(error, folder):
             raise disk_full(folder) from error
         raise
@@ -104,6 +106,8 @@ def disk_full(folder: Path) -> RunError:
 def is_full(error: BaseException, folder: Path) -> bool:
     """Whether an error comes of a full disk: libraries do not always say so, so it is looked at."""
     if isinstance(error, OSError) and error.errno in _FULL:
+        return True
+    if any(f"[Errno {number}]" in str(error) for number in _FULL):
         return True
     return isinstance(error, (OSError, RuntimeError)) and shutil.disk_usage(folder).free < 1_000_000
 

@@ -14,7 +14,7 @@ import pytest
 
 from raygen.errors import RaygenError, RunError
 from raygen.execute import disk
-from raygen.execute.disk import DiskGuard, is_full, size_of
+from raygen.execute.disk import DiskGuard, is_full, size_of, told_if_full
 from raygen.runs.journal import Journal, read_events
 
 Usage = namedtuple("Usage", "total used free")
@@ -50,6 +50,23 @@ def test_a_full_disk_is_no_place_to_begin(tmp_path: Path, monkeypatch: pytest.Mo
         DiskGuard(tmp_path, None, lambda _: None),
     ):
         pytest.fail("it began")
+
+
+def test_a_full_disk_is_told_though_ray_tune_has_our_error_as_a_text(tmp_path: Path) -> None:
+    """Other errors, and our own, stay what they are."""
+    text = "Traceback (most recent call last): ...\nOSError: [Errno 28] No space left on device"
+
+    with pytest.raises(RunError, match=r"its disk is full: .* the same command goes on"):
+        raise_in(tmp_path, Exception(text))
+    for other in (ValueError("no such label"), RunError("the run takes 9 GB")):
+        with pytest.raises(type(other), match=str(other)):
+            raise_in(tmp_path, other)
+
+
+def raise_in(folder: Path, error: Exception) -> None:
+    """Of a run in this folder."""
+    with told_if_full(folder):
+        raise error
 
 
 def test_files_of_several_names_count_once(tmp_path: Path) -> None:
