@@ -16,6 +16,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -100,13 +101,14 @@ class Disturbed:
 
     def _break_worker(self, dice: random.Random) -> bool:
         deadline = time.monotonic() + _PATIENCE_S
-        while not (found := self.cluster.workers()):
-            assert time.monotonic() < deadline, self.said()
-            if self.driver.poll() is not None:
-                return False
+        while time.monotonic() < deadline and self.driver.poll() is None:
+            if found := self.cluster.workers():
+                with suppress(ProcessLookupError):  # it has ended since
+                    os.kill(dice.choice(found), signal.SIGKILL)
+                    return True
             time.sleep(0.1)
-        os.kill(dice.choice(found), signal.SIGKILL)
-        return True
+        assert self.driver.poll() is not None, self.said()
+        return False
 
     def _break_node(self, dice: random.Random) -> bool:
         self.cluster.do(f"kill {self.nodes}")
