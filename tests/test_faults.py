@@ -122,6 +122,25 @@ def test_every_failure_is_a_record_and_the_search_goes_on(sweep: Callable[..., S
     assert json.loads((done.folder / "leaderboard.json").read_text()) == done.board
 
 
+def test_a_turn_that_was_taken_is_taken_back(sweep: Callable[..., Sweep]) -> None:
+    """In the search, in a fold and in the fit on all rows, more often than a worker may die."""
+    taken = """
+        turn = Path(__file__).with_name(f"turn-{'all' if fold is None else fold}")
+        if epoch == 2 and (once(f"{fold} once") or once(f"{fold} twice")):
+            turn.write_text("f" * 32)
+    """
+
+    done = sweep(taken)
+
+    (trial,) = done.history.trials.values()
+    assert trial.state is State.FINISHED
+    assert len(trial.curve) == 3
+    assert [done.history.folds["00000", fold].state for fold in (0, 1)] == [State.FINISHED] * 2
+    assert done.history.test
+    begun = [done.log("00000").count(f"fold {fold}: training from") for fold in (0, 1, None)]
+    assert begun == [3, 3, 3]
+
+
 def test_a_search_without_a_single_score_is_told(sweep: Callable[..., Sweep]) -> None:
     """One line with the last error and where to look; the exit code is that of failed trials."""
     with pytest.raises(TrialError, match=r"ValueError: never.*log\.txt") as caught:

@@ -44,6 +44,8 @@ def train_job(job: Job, connection: Connection) -> None:
     """Run a job to its end and send a Message for each epoch; the process ends with it."""
     os.setsid()  # so that whatever the program starts ends with it
     _die_with_parent()
+    if connection.poll():  # nothing is said to it before it speaks: its worker is gone
+        return
     train_and_tell(Reporter(job, connection))
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from raygen.execute.shared_folder import UNSEEN
+from raygen.execute.turn import TurnTakenError
 
 MOST_FORGIVEN = 10
 """Losses that a job is forgiven; one that takes every node down would never end."""
@@ -16,9 +17,9 @@ _OF_THE_NODE = ("its node has died", UNSEEN, "No module named 'raygen'")
 class Losses:
     """Counts what each job has lost through no fault of its own.
 
-    A preempted node, one that died, and a connection that was cut are no failures of what ran
-    there: ``search.retries`` is for workers that die by themselves, of a crash in native code or
-    of too much memory.
+    A preempted node, one that died, a connection that was cut, and a turn that was taken are no
+    failures of what ran there: ``search.retries`` is for workers that die by themselves, of a
+    crash in native code or of too much memory.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,8 @@ def befell(told: str) -> bool:
 def _is_of_the_node(error: Exception) -> bool:
     import ray
 
+    if isinstance(error, TurnTakenError):
+        return True
     if not isinstance(error, ray.exceptions.RayActorError):
         return False
     cut = isinstance(error, ray.exceptions.ActorUnavailableError)

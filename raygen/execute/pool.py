@@ -17,6 +17,7 @@ from raygen.execute.job import Job, Message
 from raygen.execute.losses import Losses
 from raygen.execute.newcomers import elsewhere
 from raygen.execute.run import Run, Worker
+from raygen.execute.turn import TurnTakenError
 from raygen.execute.waiting import Waiting
 from raygen.runs.paths import TrialPaths
 from raygen.runs.records import State
@@ -46,7 +47,8 @@ class PoolWorker:
 class Pool:
     """Warm workers for as long as the block lasts; they are started when there is work.
 
-    A job whose worker dies is given to another one, and goes on from its last checkpoint.
+    A job whose worker dies is given to another one, and goes on from its last checkpoint; so is
+    one whose turn another process has taken.
     """
 
     def __init__(self, run: Run) -> None:
@@ -91,8 +93,10 @@ class Pool:
                     if message.state.is_over():
                         del self._busy[said]
                         self._idle.append(worker)
-                except ray.exceptions.RayActorError as error:
+                except (ray.exceptions.RayActorError, TurnTakenError) as error:
                     del self._busy[said]
+                    if isinstance(error, TurnTakenError):  # its worker is none the worse for it
+                        self._idle.append(worker)
                     deaths += not self._losses.forgives(key, error)
                     if deaths <= self._run.experiment.search.retries:
                         waiting.appendleft((key, job, deaths))

@@ -17,6 +17,7 @@ from typing import cast
 from raygen.execute.child import train_job
 from raygen.execute.gpu_memory import environment_of
 from raygen.execute.job import Job, Message
+from raygen.execute.turn import TAKEN, TurnTakenError
 from raygen.runs.records import State
 
 ENVIRONMENT = {
@@ -40,6 +41,9 @@ class JobRunner(ABC):
         """Wait for the job's next sign of life; after a message that is over, it has ended.
 
         A job that waits at a milestone is told to go on by this.
+
+        Raises:
+            TurnTakenError: Its process has ended before one that came later; see there.
         """
 
     @abstractmethod
@@ -108,9 +112,7 @@ class Runner(JobRunner):
             self.stop()
             return Message(state=State.HUNG, error=told)
         if self._connection not in ready:  # a grandchild may hold the other end open for ever
-            message = self._last_words()
-            self.stop()
-            return message
+            return self._last_words()
         try:
             message = cast(Message, self._connection.recv())
             if not message.state.is_over():
@@ -119,7 +121,7 @@ class Runner(JobRunner):
                     self._consent()
                 return message
         except (EOFError, OSError):  # it died without a word
-            message = self._last_words()
+            return self._last_words()
         self.stop()
         return message
 
@@ -150,6 +152,9 @@ class Runner(JobRunner):
         assert self._process is not None, "next() has checked"
         self._process.join()
         code = self._process.exitcode
+        self.stop()
+        if code == TAKEN:
+            raise TurnTakenError("another process has taken its turn")
         if code == -9:
             told = "killed by signal 9, which is how a machine out of memory ends a process"
             return Message(state=State.OUT_OF_MEMORY, error=told)

@@ -16,7 +16,17 @@ from pathlib import Path
 from raygen.execute.job import Job
 from raygen.runs.paths import turn_of
 
+TAKEN = os.EX_TEMPFAIL
+"""What a process ends with when another one has taken its turn."""
 _PREDECESSOR_S = 30.0
+
+
+class TurnTakenError(Exception):
+    """A job's process has ended because another one took its turn; it may be run again.
+
+    Whoever hears of it is the one who waits for the job. What came later was not: it is of a
+    worker that is dead, or that nobody hears any more.
+    """
 
 
 class Turn:
@@ -43,7 +53,7 @@ class Turn:
         """Go on if it is still ours, and end this process at once if it is not."""
         if self._own and not self._is_ours():
             print("another process has taken over; this one ends", flush=True)
-            os._exit(0)
+            os._exit(TAKEN)
 
     def _is_ours(self) -> bool:
         try:

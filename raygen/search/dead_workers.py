@@ -31,7 +31,8 @@ def _mend(controller: Any) -> None:
         waits = trial.status == Trial.PENDING and trial not in controller._trial_to_actor
         if waits:  # in the queue again already
             return
-        if losses.forgives(trial, exception) and not exception.preempted:  # those Tune forgives
+        by_tune = getattr(exception, "preempted", False)
+        if losses.forgives(trial, exception) and not by_tune:
             trial.run_metadata.num_failures -= 1
         process(trial, exception)
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import ray
 
 from raygen.execute.losses import Losses
+from raygen.execute.turn import TurnTakenError
 
 CRASH = ray.exceptions.ActorDiedError()
 CUT = ray.exceptions.ActorUnavailableError("Socket closed", None)
 NODE = ray.exceptions.RayActorError(error_msg="The actor died because its node has died.")
+TAKEN = TurnTakenError()
 PREEMPTED = ray.exceptions.RayActorError(error_msg="The actor died.", preempted=True)
 
 
 def test_only_a_worker_that_dies_by_itself_counts() -> None:
-    """A node that died, was preempted or cut off is no failure of the trial's."""
+    """A node that died or was cut off, or a turn that was taken, is no failure of the trial's."""
     losses = Losses()
 
     assert not losses.forgives("a", CRASH)
     assert not losses.forgives("a", OSError())
-    assert all(losses.forgives("a", error) for error in (CUT, NODE, PREEMPTED))
+    assert all(losses.forgives("a", error) for error in (CUT, NODE, PREEMPTED, TAKEN))
 
 
 def test_forgiveness_ends() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from raygen.execute.child import train_job
 from raygen.execute.job import Job
 from raygen.execute.pins import read_messages
 from raygen.execute.runner import ENVIRONMENT, Runner
+from raygen.execute.turn import TurnTakenError
 from raygen.runs.records import State
 
 NewJob = Callable[..., Job]
@@ -388,6 +391,33 @@ def test_a_job_waits_for_who_had_it_before(runner: Runner, new_job: NewJob) -> N
 
     assert runner.next().state is State.FINISHED
     assert "training from epoch 0" in log.read_text()
+
+
+def test_a_job_whose_turn_was_taken_can_be_run_again(runner: Runner, new_job: NewJob) -> None:
+    """It is no failure of its program, and goes on from its checkpoint."""
+    body = "if epoch == 2 and once('taken'): Path(__file__).with_name('turn-0').write_text('f')"
+    job = new_job(body)
+
+    with pytest.raises(TurnTakenError):
+        runner.run(job)
+
+    assert runner.run(job).state is State.FINISHED
+    assert log(job).count("training from epoch 0") == 1
+
+
+def test_a_job_without_a_worker_takes_no_turn(new_job: NewJob) -> None:
+    """Its worker died while it came up; another one has the job by now."""
+    job = new_job()
+    ours, theirs = multiprocessing.Pipe()
+    ours.close()
+    child = multiprocessing.get_context("fork").Process(target=train_job, args=(job, theirs))
+
+    child.start()
+    child.join()
+
+    assert child.exitcode == 0
+    assert not Path(job.log).exists()
+    assert not Path(job.checkpoint).with_name("turn-0").exists()
 
 
 def test_a_checkpoint_is_replaced_as_a_whole(runner: Runner, new_job: NewJob) -> None:
