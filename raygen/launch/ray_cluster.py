@@ -34,6 +34,8 @@ class RayCluster:
     """Who gives its machines: local, aws, ...; empty where only the address is known."""
     ssh: Ssh | None = None
     """The way to the head; its host is empty until a cloud has said it."""
+    container: tuple[str, ...] = ()
+    """Words that run a command where Ray runs on the head, if that is in a container there."""
     port: int = JOB_PORT
     """Of the job server on the head's loopback."""
     token: str = ""
@@ -107,6 +109,7 @@ def cluster_of(values: Mapping[str, Any], origin: Origin) -> RayCluster:
             proxy=auth.get("ssh_proxy_command"),
             where=origin.where("provider"),
         ),
+        container=_container_of(values.get("docker") or {}),
         port=int(port[1]) if port else JOB_PORT,
         token=_token_of(values, origin),
         nodes=1 + least,
@@ -179,6 +182,14 @@ def _check_schema(values: Mapping[str, Any], origin: Origin) -> None:
 
 _OLD = ("min_workers",)
 """Keys that Ray still takes of machines of one's own, and then rewrites."""
+
+
+def _container_of(docker: Mapping[str, Any]) -> tuple[str, ...]:
+    """What runs a command in the container that ``ray up`` starts; nothing if it starts none."""
+    if not docker.get("container_name"):
+        return ()
+    program = "podman" if docker.get("use_podman") else "docker"
+    return program, "exec", docker["container_name"]
 
 
 def _token_of(values: Mapping[str, Any], origin: Origin) -> str:

@@ -23,7 +23,8 @@ def files_of(cluster: RayCluster, run: str) -> Pack:
 
     def pack(below: str, into: IO[bytes]) -> None:
         if cluster.ssh is not None:
-            with_host(cluster).run(tar_words(run, below), into, may_change=True)
+            words = [*cluster.container, *tar_words(run, below)]
+            with_host(cluster).run(words, into, may_change=True)
         else:
             into.write(handed_over(_printed(cluster, run, below)))
 

@@ -84,6 +84,28 @@ def test_shipped_machines_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
+    ("docker", "words"),
+    [
+        ("", ()),
+        ("docker: {image: a, container_name: ''}", ()),
+        ("docker: {image: a, container_name: b}", ("docker", "exec", "b")),
+        ("docker: {image: a, container_name: b, use_podman: true}", ("podman", "exec", "b")),
+    ],
+)
+def test_what_runs_in_containers_is_reached_there(
+    tmp_path: Path, docker: str, words: tuple[str, ...]
+) -> None:
+    """As Ray names its container; without a name it starts none."""
+    file = tmp_path / "cluster.yaml"
+    file.write_text(f"{RAY}\n{docker}")
+
+    _, cluster, _ = read_cluster(file)
+
+    assert isinstance(cluster, RayCluster)
+    assert cluster.container == words
+
+
+@pytest.mark.parametrize(
     ("address", "told"),
     [
         ("ftp://head", "must be a file, ray://HOST:PORT, or http://HOST:8265"),
