@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 # looking for pydantic's plugins takes 15 ms, and we use none
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -16,25 +15,27 @@ import typer
 from raygen import __version__
 from raygen.cluster_verbs import add_to as add_cluster_verbs
 from raygen.errors import ConfigError, RaygenError
+from raygen.shown import (
+    note,
+    show_advice,
+    show_leaderboard,
+    show_outcome,
+    show_plots,
+    show_ranked,
+    show_searched,
+)
 from raygen.verbs import add_to
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from raygen.pipeline import Result
     from raygen.plan import Plan
-    from raygen.report.run_view import RunView
-    from raygen.runs.paths import RunPaths
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Search, rank and write plain models from one YAML file.",
 )
 
-_WIDE = 200
-"""Columns of a file, which has no width of its own."""
+_INTERRUPTED = 130
 
 _Config = Annotated[Path | None, typer.Option("--config", help="The YAML file.")]
 _Bare = Annotated[
@@ -90,7 +91,7 @@ def check(bare: _Bare = None, config: _Config = None, set_: _Set = None) -> None
     given = _given(bare, config)
     plan = _plan(given, set_, None, None)
     typer.echo(dump_experiment(plan.experiment), nl=False)
-    _note(f"{given} is fine: {_told(plan)}")
+    note(f"{given} is fine: {_told(plan)}")
 
 
 @app.command()
@@ -165,11 +166,11 @@ def show(
         )
     paths = RunPaths(run)
     if plot:
-        _plot(paths, pictures, as_json)
+        show_plots(paths, pictures, as_json)
     elif paths.leaderboard.exists():
-        _show_ranked(paths, as_json)
+        show_ranked(paths, as_json)
     else:
-        _show_searched(paths, as_json)
+        show_searched(paths, as_json)
 
 
 add_to(app)
@@ -189,28 +190,48 @@ def doctor() -> None:
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
         typer.echo(f"raygen {__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:
     """Run the command line; an error prints its one line and gives its exit code."""
     try:
-        app()
+        sys.exit(_run())
     except RaygenError as error:
         if os.environ.get("RAYGEN_DEBUG"):
             raise
-        _note(f"Error: {error}")
+        note(f"Error: {error}")
         sys.exit(error.exit_code)
     except OSError as error:  # a full disk, a folder that was removed
         if os.environ.get("RAYGEN_DEBUG"):
             raise
         kept = "what is in the journal is kept, and the same command goes on"
-        _note(f"Error: {error.filename or 'this machine'}: {error.strerror or error}; {kept}")
+        note(f"Error: {error.filename or 'this machine'}: {error.strerror or error}; {kept}")
         sys.exit(1)
+
+
+def _run() -> int:
+    """Run the verb that was typed, and give the exit code.
+
+    Raises:
+        ConfigError: It is no verb, or does not take what stands after it.
+    """
+    try:
+        code: int = app(standalone_mode=False) or 0
+    except typer.TyperException as error:
+        typed = getattr(error, "ctx", None)
+        verb = typed.command_path if typed else "raygen"
+        told = error.format_message().rstrip(".")
+        raise ConfigError(told, where=verb, remedy=f"type {verb} --help") from None
+    if code == _INTERRUPTED:  # by Ctrl-C while nothing ran that would have something to keep
+        note("interrupted")
+    return code
 
 
 def _given(bare: Path | None, config: Path | None) -> Path:
@@ -279,10 +300,10 @@ def _rank_files(files: list[Path], words: list[str], run_dir: str | None) -> Non
             )
     named = [str(each / "model.py" if each.is_dir() else each) for each in files]
     plan = plan_files(named, words, run_dir=run_dir)
-    _note(plan.blueprint.told())
+    note(plan.blueprint.told())
     result = run_steps(plan, upto="rank")
-    _print_leaderboard(result.leaderboard)
-    _print_outcome(result)
+    show_leaderboard(result.leaderboard)
+    show_outcome(result)
 
 
 def _steps(plan: Plan, upto: str) -> None:
@@ -292,124 +313,17 @@ def _steps(plan: Plan, upto: str) -> None:
     _tell_left_out(plan)
     result = run_steps(plan, upto=upto)
     if result.leaderboard["entries"]:
-        _print_leaderboard(result.leaderboard)
-        _print_outcome(result)
+        show_leaderboard(result.leaderboard)
+        show_outcome(result)
     else:
-        _note(f"searched; type raygen rank {result.run_dir}")
-    _print_advice(RunPaths(result.run_dir), err=True)
+        note(f"searched; type raygen rank {result.run_dir}")
+    show_advice(RunPaths(result.run_dir), err=True)
 
 
 def _tell_left_out(plan: Plan) -> None:
     """Say before anything is trained what of the data will not be."""
     if plan.blueprint.left_out:
-        _note(f"data: {plan.blueprint.left_out}")
-
-
-def _show_ranked(paths: RunPaths, as_json: bool) -> None:
-    from raygen.outcome import read_leaderboard
-
-    board = read_leaderboard(paths)
-    if as_json:
-        typer.echo(json.dumps(board, ensure_ascii=False))
-        return
-    _print_leaderboard(board)
-    _print_advice(paths)
-
-
-def _show_searched(paths: RunPaths, as_json: bool) -> None:
-    from raygen.report.run_view import read_run
-
-    found = read_run(paths)
-    if as_json:
-        typer.echo(json.dumps(found.board(), ensure_ascii=False))
-        return
-    if found.is_single:
-        _show_training(found, paths)
-        return
-    _print(found.table())
-    _print_advice(paths)
-    _note(f"not ranked yet; type raygen rank {paths.folder}")
-
-
-def _show_training(found: RunView, paths: RunPaths) -> None:
-    typer.echo(found.training())
-    if found.history.test:
-        typer.echo(f"predict: python {paths.best / 'model.py'} --predict FILE")
-    else:
-        _note("the same raygen finetune goes on with it")
-
-
-def _plot(paths: RunPaths, pictures: list[str] | None, as_json: bool) -> None:
-    from raygen.report.plots import draw_search, known_names, refusals, search_data
-    from raygen.report.run_view import read_run
-
-    found = read_run(paths)
-    if as_json:
-        data = search_data(found.history, found.space, board=found.ranked)
-        chosen = {name: data[name] for name in known_names(pictures)} if pictures else data
-        typer.echo(json.dumps(chosen, ensure_ascii=False))
-        return
-    name = found.experiment.name
-    chosen = {"names": pictures or None, "name": name, "board": found.ranked}
-    for path in draw_search(found.history, found.space, paths.folder, **chosen):
-        typer.echo(path)
-    if reasons := [] if pictures else refusals(found.search).values():
-        _note(f"not drawn: {'; '.join(reasons)}")
-    _print_advice(paths, err=True)
-
-
-def _print_advice(paths: RunPaths, *, err: bool = False) -> None:
-    """What the trials say should be done differently; nothing if they say nothing."""
-    from raygen.report.run_view import advice_lines
-
-    for line in advice_lines(paths):
-        typer.echo(f"advice: {line}", err=err)
-
-
-def _print(shown: RenderableType) -> None:
-    """Write a table; into a file in long lines, without blanks at their ends."""
-    from rich.console import Console
-
-    console = Console()
-    if console.is_terminal:
-        console.print(shown)
-        return
-    wide = Console(width=None if "COLUMNS" in os.environ else _WIDE, color_system=None)
-    with wide.capture() as told:
-        wide.print(shown)
-    typer.echo("\n".join(line.rstrip() for line in told.get().splitlines()))
-
-
-def _print_leaderboard(board: dict[str, Any]) -> None:
-    from raygen.report.tables import leaderboard_table
-
-    _print(leaderboard_table(board))
-
-
-def _print_outcome(result: Result) -> None:
-    """The score with its uncertainty, the file, the command to run it."""
-    from raygen.report.texts import has_repeats
-    from raygen.runs.paths import RunPaths
-    from raygen.runs.together import together_rows
-
-    board = result.leaderboard
-    best = board["entries"][0]
-    test = board["test"].get(board["metric"])
-    told = f", test {test:.4g}" if test is not None else ""
-    spread = "" if best["std"] is None else f" ± {best['std']:.2g}"
-    what = f"over {len(best['folds'])} {'repeats' if has_repeats(board) else 'folds'}"
-    typer.echo(f"{board['metric']} {best['mean']:.4g}{spread}{f' {what}' if spread else ''}{told}")
-    if result.output is None:
-        typer.echo(f"leaderboard: {result.run_dir / 'leaderboard.json'}")
-        return
-    typer.echo(f"written: {result.output} (picture: {result.run_dir / 'report.png'})")
-    typer.echo(f"run it: python {result.output}")
-    ensemble = RunPaths(result.run_dir).ensemble
-    for row in together_rows(board) if ensemble.exists() else ():
-        if row["mean"] is None:
-            typer.echo(f"{row['trial_id']}: python {ensemble}")
-        elif row["posterior"] and row["posterior"]["mean"] > 0:  # on the folds that both have
-            typer.echo(f"better together: python {ensemble}")
+        note(f"data: {plan.blueprint.left_out}")
 
 
 def _told(plan: Plan) -> str:
@@ -419,7 +333,3 @@ def _told(plan: Plan) -> str:
     searched = plan.space.name if plan.space.layers else "parameters"
     told = f"{plan.blueprint.told()}; {searched} with {size or 'infinitely many'} candidates"
     return f"{told}; {chosen}" if (chosen := plan.algorithm_told()) else told
-
-
-def _note(line: str) -> None:
-    typer.echo(line, err=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from raygen.errors import ConfigError, RunError
+from raygen.shown import note
 
 if TYPE_CHECKING:
     from raygen.launch.cluster_file import Cluster
@@ -76,11 +77,11 @@ def submit(
         order = replace(order, run=_folder_there(launcher.runs_below, plan, run_dir))
     text = launcher.render(asked, order)
     if names := order.packages.unpinned:
-        _note(f"no one version (==) is asked for of {listed(names)}: later nodes may get another")
+        note(f"no one version (==) is asked for of {listed(names)}: later nodes may get another")
     if dry_run:
         typer.echo(text, nl=False)
         for line in _estimate(plan, asked, price):
-            _note(line)
+            note(line)
         return
     _refuse_second(plan, is_there=is_there)
     with _place_for_ticket(plan.paths):
@@ -96,9 +97,9 @@ def submit(
     write_ticket(plan.paths, ticket)
     plan.paths.job_text.write_text(text, encoding="utf-8")
     if waits_for := launcher.settle(ticket):
-        _note(f"it has not begun yet: {waits_for}")
+        note(f"it has not begun yet: {waits_for}")
     more = "attach, logs, stop, fetch" if launcher.fetch else "attach, logs, stop"
-    _note(f"job {job} submitted; type raygen status {plan.paths.folder}, or {more}")
+    note(f"job {job} submitted; type raygen status {plan.paths.folder}, or {more}")
 
 
 def status(run: _Run) -> None:
@@ -135,10 +136,10 @@ def stop(run: _Run) -> None:
 
     ticket = read_ticket(run)
     if _state_of(ticket).is_over:
-        _note(f"job {ticket.job} is over already")
+        note(f"job {ticket.job} is over already")
         return
     LAUNCHERS[ticket.kind].stop(ticket)
-    _note(f"job {ticket.job} was told to stop; what is done is kept in the folder of the run")
+    note(f"job {ticket.job} was told to stop; what is done is kept in the folder of the run")
 
 
 def attach(run: _Run) -> None:
@@ -182,7 +183,7 @@ def _planned(
     if has_own_files:
         outline = outline_run(config, overrides, output=output, run_dir=run_dir)
         if path := data_elsewhere(outline.experiment):
-            _note(f"{path} is not here; it is looked at on the cluster")
+            note(f"{path} is not here; it is looked at on the cluster")
             return outline
     return plan_run(config, overrides, output=output, run_dir=run_dir, here=False)
 
@@ -316,7 +317,3 @@ def _progress(run: Path) -> str:
     if history.test:
         parts.append("done")
     return ", ".join(parts)
-
-
-def _note(line: str) -> None:
-    typer.echo(line, err=True)

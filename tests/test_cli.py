@@ -234,19 +234,37 @@ def test_a_config_file_that_cannot_be_read_is_told(raygen: Command) -> None:
         ["generate"],
         ["generate", "--config"],
         ["generate", "--config", "config.yaml", "--frobnicate"],
+        ["generate", "config.yaml", "other.yaml"],
         ["check"],
         ["show"],
         ["rank"],
+        ["rank", "run", "--folds", "few"],
         ["init"],
     ],
 )
 def test_a_wrong_command_line_ends_with_2(raygen: Command, arguments: list[str]) -> None:
-    """Usage errors have the exit code of bad input, and say nothing on standard output."""
+    """Usage errors are one line with the exit code of bad input; nothing on standard output."""
     outcome = raygen(*arguments)
 
     assert outcome.code == 2
     assert outcome.out == ""
-    assert "Usage" in outcome.err or "Error" in outcome.err
+    assert outcome.err.startswith("Error: ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_ctrl_c_while_nothing_runs_says_so(
+    raygen: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One word, and the exit code that shells know."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("raygen.plan.plan_run", interrupted)
+
+    outcome = raygen("check", "config.yaml")
+
+    assert (outcome.code, outcome.err) == (130, "interrupted\n")
 
 
 @pytest.mark.parametrize("verb", ["show", "rank"])
@@ -422,6 +440,7 @@ def test_version_and_help(raygen: Command) -> None:
     """Both answer on standard output and end well."""
     assert raygen("--version").out == f"raygen {__version__}\n"
     assert "generate" in raygen("--help").out
+    assert raygen() == raygen("--help")
 
 
 def test_doctor_speaks_in_lines(raygen: Command) -> None:

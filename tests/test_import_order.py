@@ -13,6 +13,7 @@ ORDER = (
     ("__main__", "begin"),
     ("cli",),
     ("verbs", "cluster_verbs"),
+    ("shown",),
     ("pipeline", "doctor"),
     ("outcome",),
     ("run_folder",),
@@ -25,7 +26,7 @@ ORDER = (
     ("source",),
     ("tasks",),
     ("config", "data"),
-    ("fragments", "errors", "uris", "console"),
+    ("fragments", "errors", "uris"),
 )
 """The layers, top first; a module imports from layers below its own, never from beside."""
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}
