@@ -57,11 +57,8 @@ def submit(
     from raygen.launch.launchers import LAUNCHERS
     from raygen.launch.ticket import Ticket, write_ticket
 
-    if price is not None and not 0 < price < float("inf"):
-        must = "it must be a number above 0"
-        raise ConfigError(
-            f"{price:g} given", where="--price", must=must, remedy="type --price 3.06"
-        )
+    if price is not None:
+        _check_price(price, dry_run=dry_run)
     kind, asked, origin = read_cluster(cluster)
     overrides = [*(set_ or []), *([] if share is None else [f"resources.share={share}"])]
     launcher = LAUNCHERS[kind]
@@ -167,6 +164,16 @@ def fetch(run: _Run) -> None:
     typer.echo(f"fetched: {len(written)} files into {run}; type raygen show {run}")
     if ticket.output and Path(ticket.output) in written:
         typer.echo(f"written: {ticket.output}")
+
+
+def _check_price(price: float, *, dry_run: bool) -> None:
+    given = f"{price:g} given"
+    if not 0 < price < float("inf"):
+        must = "it must be a number above 0"
+        raise ConfigError(given, where="--price", must=must, remedy="type --price 3.06")
+    if not dry_run:
+        must = "it is for the estimate of a run that is not begun"
+        raise ConfigError(given, where="--price", must=must, remedy="add --dry-run, or remove it")
 
 
 def _planned(

@@ -65,7 +65,7 @@ def open_run(
                     f"it holds a run with another {differs}",
                     where=str(paths.folder),
                     must="a run goes on with what it began with",
-                    remedy="type --run-dir OTHER, or give the config another name",
+                    remedy=_way_on(differs, paths),
                 )
             _remove_trials(paths)
             history = History()
@@ -134,6 +134,13 @@ def _difference(plan: Plan) -> str:
     if not differs and begun["space_sha"] != plan.space_sha:
         differs = f"search space: {plan.space.name} has changed"
     return differs
+
+
+def _way_on(differs: str, paths: RunPaths) -> str:
+    if differs == "rank.folds":  # the trials of a search are the first of its folds
+        again = f"raygen rank {paths.trials}/*/model.py --folds N"
+        return f"type {again}, or search with --run-dir OTHER"
+    return "type --run-dir OTHER, or give the config another name"
 
 
 def _remove_trials(paths: RunPaths) -> None:

@@ -181,6 +181,7 @@ def test_another_experiment_is_refused(
     key = other.partition("=")[0]
     assert f"it holds a run with another {key}; " in str(caught.value)
     assert "--run-dir OTHER" in str(caught.value)
+    assert ("raygen rank runs/digits/trials/*/model.py" in str(caught.value)) == ("folds" in other)
     lock = place / "runs/digits/.lock"
     after = {file: file.stat().st_mtime_ns for file in (place / "runs").rglob("*")}
     assert {**before, lock: 0} == {**after, lock: 0}

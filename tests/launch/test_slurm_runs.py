@@ -117,6 +117,14 @@ def test_a_price_that_is_none_is_refused(place: Path, raygen: Raygen, price: str
     assert (code, told.startswith(f"Error: --price: {price} given")) == (2, True), told
 
 
+def test_a_price_of_a_run_that_begins_is_refused(place: Path, raygen: Raygen) -> None:
+    """It would tell nothing."""
+    code, told = raygen(*SUBMIT, "--price", "3")
+
+    assert (code, "add --dry-run" in told) == (2, True), told
+    assert not (place / "runs").exists()
+
+
 def test_every_kind_of_cluster_has_tickets() -> None:
     """The ticket knows the launchers' names, though it must not import them."""
     assert set(KINDS) == set(LAUNCHERS)
