@@ -21,6 +21,7 @@ from raygen.errors import EnvironmentProblem, RaygenError, RunError
 from raygen.execute.room import Places, trials_in
 from raygen.execute.session import connect
 from raygen.execute.shared_folder import check_shared
+from raygen.launch.copy_target import check_copy_shared
 from raygen.launch.job_state import BEGUN
 from raygen.plan import plan_run
 from raygen.runs.paths import RunPaths
@@ -58,6 +59,7 @@ def begin(nodes: int, most: int, run: Path, config: str, overrides: Sequence[str
     os.chdir(code)
     plan = plan_run(config, overrides, emits=False)
     alive = _check_nodes(nodes, most, run, plan.experiment.resources)
+    check_copy_shared(plan.experiment.storage)
     seen = f"all {alive} nodes see" if alive > 1 else "its node sees"
     return f"{BEGUN} {seen} {run}"
 

@@ -54,6 +54,7 @@ def submit(
     """Run generate (or, without open parameters, finetune) on a cluster, and come back."""
     from raygen.config.words import listed
     from raygen.launch.cluster_file import check_fits, read_cluster
+    from raygen.launch.copy_target import check_copy_target
     from raygen.launch.launchers import LAUNCHERS
     from raygen.launch.ticket import Ticket, write_ticket
 
@@ -66,6 +67,7 @@ def submit(
     folder = None if is_there else run_dir  # that of the ticket stays here
     plan = _planned(config, overrides, output, folder, has_own_files=launcher.has_own_files)
     check_fits(asked, plan.experiment.resources, where=origin.where(kind))
+    check_copy_target(plan.experiment.storage, plan.experiment.origin.where("storage"))
     order = _order(plan, config, overrides)
     if order.packages.settings and (refusal := launcher.packages(asked, order.packages)):
         where = plan.experiment.origin.where("environment")
@@ -121,9 +123,13 @@ def logs(
     from raygen.runs.paths import RunPaths
 
     ticket = read_ticket(run)
+    said = False
     for text in LAUNCHERS[ticket.kind].logs(ticket, RunPaths(run), trial, follow):
         sys.stdout.write(text)
         sys.stdout.flush()
+        said = said or bool(text)
+    if not said and not follow:
+        note(f"nothing has been said yet; type raygen status {run}")
 
 
 def stop(run: _Run) -> None:

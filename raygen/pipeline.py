@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from raygen.outcome import draw, emit, emit_ensemble, read_leaderboard, write_le
 from raygen.plan import Plan, check_framework, check_parameters, plan_run
 from raygen.run_folder import begin_run, open_run
 from raygen.runs.journal import Journal
-from raygen.runs.mirror import Mirror
+from raygen.runs.mirror import mirror_of
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
 from raygen.search.budget import expected_trials
@@ -108,13 +107,13 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
 
     check_framework(plan)
     check_parameters(plan, searches=upto != "fit")
-    mirror, paths, output = _mirror(plan), plan.paths, None
+    mirror, paths, output = mirror_of(plan.paths.folder, plan.storage), plan.paths, None
     with (
         told_if_full(paths.folder),
-        open_run(plan, mirror.restore if mirror else lambda: None) as (journal, history),
+        open_run(plan, mirror.restore) as (journal, history),
     ):
         began = time.monotonic()
-        with _screen(plan) as screen, mirror.copying(screen.say) if mirror else nullcontext():
+        with _screen(plan) as screen, mirror.copying(screen.say):
             board = _run(plan, journal, history, screen, upto)
             if upto in ("emit", "fit"):
                 output = emit(paths, board, Path(plan.experiment.output))
@@ -124,7 +123,7 @@ def run_steps(plan: Plan, *, upto: str) -> Result:
                 draw(paths)
         if plan.experiment.rank.nested and upto in ("rank", "emit"):
             took = max(time.monotonic() - began, history.search_seconds)
-            with mirror.copying(_say) if mirror else nullcontext():
+            with mirror.copying(_say):
                 board["nested"] = _nested(plan, took)
                 write_leaderboard(paths, board)
     return Result(run_dir=paths.folder, output=output, leaderboard=board)
@@ -221,20 +220,16 @@ def _nested(plan: Plan, took: float) -> dict[str, Any]:
             outer.paths.leaderboard.unlink(missing_ok=True)  # of other budgets or terms
         if not outer.paths.leaderboard.exists():
             named = f"{title}, outer fold {fold + 1} of {rank.folds}"
-            mirror = _mirror(outer)
+            mirror = mirror_of(outer.paths.folder, outer.storage)
             _say(named)
             with (
-                open_run(outer, mirror.restore if mirror else lambda: None) as (journal, known),
+                open_run(outer, mirror.restore) as (journal, known),
                 _screen(outer, named) as own,
-                mirror.copying(own.say) if mirror else nullcontext(),
+                mirror.copying(own.say),
             ):
                 _run(outer, journal, known, own, "emit")
         boards.append(read_leaderboard(outer.paths))
     return nested_json(boards, by_folds=plan.experiment.search.evaluate == "folds")
-
-
-def _mirror(plan: Plan) -> Mirror | None:
-    return None if plan.storage is None else Mirror(plan.paths.folder, plan.storage)
 
 
 def _fit(run: Run) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def open_run(
                 remedy="wait for it, or type --run-dir OTHER",
             ) from None
         restore()
-        history = History().after(read_events(paths.journal))
+        history = History.read(paths.journal)
         if history.trials and (differs := _difference(plan)):
             if history.has_learnt():
                 raise RunError(

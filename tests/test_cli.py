@@ -362,7 +362,10 @@ def test_show_json_is_the_leaderboard_on_one_line(raygen: Command) -> None:
     assert "手写" in outcome.out
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "{}"])
+_ODD_BOARD = '{"name": "a", "metric": "b", "mode": "max", "test": {}, "entries": [{"rank": 1}]}'
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '{"entries": []}', _ODD_BOARD])
 def test_a_damaged_leaderboard_is_one_line(raygen: Command, text: str) -> None:
     """With what writes it anew."""
     Path("run").mkdir()
@@ -403,6 +406,17 @@ def test_who_names_no_run_hears_which_was_meant(raygen: Command) -> None:
     for verb in ("show", "rank", "export"):
         told = "it was submitted to a cluster; type raygen status runs/far"
         assert told in raygen(verb, "runs/far").err
+
+
+def test_a_run_without_its_config_is_told(raygen: Command) -> None:
+    """It is there, though nobody knows of what it is."""
+    Path("run").mkdir()
+    Path("run/journal.jsonl").write_text('{"event": "begin", "metric": "accuracy"}\n')
+
+    outcome = raygen("rank", "run")
+
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert outcome.err.startswith("Error: run/config.yaml: it is not there any more")
 
 
 def test_show_of_a_run_without_trials_says_so(raygen: Command) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -10,7 +11,7 @@ from pydantic.fields import FieldInfo
 from raygen.config.origin import Origin, join, readable
 from raygen.config.schema import Experiment
 from raygen.config.section import Conflict, format_duration, section_of
-from raygen.config.words import allowed, did_you_mean, listed, options, show
+from raygen.config.words import allowed, allowed_by, did_you_mean, listed, options, show
 from raygen.errors import ConfigError
 
 
@@ -27,7 +28,7 @@ def refusal(
     order = {"extra_forbidden": 0, "missing": 2}
     found = error.errors(include_url=False)
     first = min(found, key=lambda each: order.get(each["type"], 1))
-    path, section, field = _locate(first["loc"], root)
+    path, section, field, held = _locate(first["loc"], root)
     given = first.get("input")
     if first["type"] == "extra_forbidden":
         return _unknown_key(str(first["loc"][-1]), path, section, origin, root)
@@ -42,6 +43,12 @@ def refusal(
         example = f"for example `{key}: {field.examples[0]}`" if field.examples else ""
         must = f"it must be {allowed(field)}"
         return ConfigError("missing", where=origin.where(path), must=must, remedy=example)
+    if held is not None:
+        must = f"it must be {allowed_by(held)}"
+        remedy = f"quote it: '{show(given)}'" if isinstance(given, (int, float)) else ""
+        return ConfigError(
+            f"{show(given)} given", where=origin.where(path), must=must, remedy=remedy
+        )
     must = f"it must be {allowed(field)}"
     remedy = did_you_mean(given, options(field.annotation)) or _example(key, given, field)
     return ConfigError(f"{show(given)} given", where=origin.where(path), must=must, remedy=remedy)
@@ -49,18 +56,24 @@ def refusal(
 
 def _locate(
     location: Sequence[str | int], root: type[BaseModel]
-) -> tuple[str, type[BaseModel], FieldInfo | None]:
-    """Find the path, the section and the field of an error; pydantic's own marks are left out."""
-    path, section, field = "", root, None
+) -> tuple[str, type[BaseModel], FieldInfo | None, Any]:
+    """Find the path, the section and the field of an error; pydantic's own marks are left out.
+
+    Where the field is a mapping of names, and one of them has what it may not, that is the path,
+    and what it may have comes last.
+    """
+    path, section, field, held = "", root, None, None
     below: type[BaseModel] | None = section
     for part in location:
         if below is not None and isinstance(part, str) and part in below.model_fields:
             section, field = below, below.model_fields[part]
             path = join(path, part)
             below = section_of(field.annotation)
+        elif field is not None and held is None and get_origin(field.annotation) is dict:
+            path, held = join(path, readable(str(part))), get_args(field.annotation)[1]
         elif isinstance(part, int):
             path = join(path, part)
-    return path, below or section, field
+    return path, below or section, field, held
 
 
 def _unknown_key(

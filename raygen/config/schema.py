@@ -79,7 +79,7 @@ class Experiment(Section):
             # the one way to fill a default that depends on another key of a frozen model
             object.__setattr__(self, "name", _name_of(self.task))
         if not re.fullmatch(r"\w[\w.-]{0,99}", self.name):
-            must = "it must be letters, digits, dots, dashes and underscores (a folder is named so)"
+            must = "it must be at most 100 letters, digits, dots, dashes and underscores (a folder)"
             raise Conflict("name", f"{self.name[:40]!r} given", must)
         if not self.output.endswith(".py"):
             raise Conflict("output", f"{self.output!r} given", "it must end in .py")

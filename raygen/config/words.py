@@ -51,7 +51,7 @@ class Words:
 
 def allowed(field: FieldInfo) -> str:
     """Say what a key may hold: ``a whole number of at least 1``."""
-    return _allowed(field.annotation, field.metadata)
+    return allowed_by(field.annotation, field.metadata)
 
 
 def options(annotation: Any) -> tuple[str, ...]:
@@ -61,15 +61,16 @@ def options(annotation: Any) -> tuple[str, ...]:
     return tuple(get_args(annotation)) if get_origin(annotation) is Literal else ()
 
 
-def _allowed(annotation: Any, metadata: Sequence[Any]) -> str:
+def allowed_by(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """Say what a type holds, with the marks that come with it."""
     for mark in metadata:
         if isinstance(mark, Words):
             return mark.text
     if hasattr(annotation, "__metadata__"):
-        return _allowed(annotation.__origin__, [*_flat(annotation.__metadata__), *metadata])
+        return allowed_by(annotation.__origin__, [*_flat(annotation.__metadata__), *metadata])
     if get_origin(annotation) in (Union, types.UnionType):
         parts = [part for part in get_args(annotation) if part is not types.NoneType]
-        return " or ".join(_allowed(part, metadata) for part in parts)
+        return " or ".join(allowed_by(part, metadata) for part in parts)
     if texts := options(annotation):
         return ("one of " if len(texts) > 1 else "") + listed(texts)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -208,6 +208,15 @@ def check_fits(cluster: Cluster, resources: Resources, *, where: str) -> None:
     if resources.gpus:
         per_node = min(per_node, int(cluster.gpus_per_node / resources.gpus + 1e-9))
     workers = resources.workers[0]
+    memory, has = resources.memory_gb_per_trial, cluster.memory_gb_per_node
+    if memory is not None and has is not None and memory / workers > has:
+        each = "a worker of a trial" if resources.grouped else "a trial"
+        raise EnvironmentProblem(
+            f"{each} may take {memory / workers:g} GB",
+            where=where,
+            must=f"a job gets {has:g} GB of a node",
+            remedy="raise memory_gb_per_node there, or lower resources.memory_gb_per_trial",
+        )
     if not per_node or per_node * nodes < workers:
         kind = "worker" if resources.grouped else "trial"
         many = f"{workers} workers, each of " if resources.grouped else ""

@@ -4,6 +4,7 @@ It runs with the Python of the cluster, whichever that is, so it is written for 
 """
 
 import os
+import re
 import sys
 
 OLDEST = (3, 10)
@@ -30,7 +31,23 @@ def main(wanted: str, *rest: str) -> None:
         sys.exit(f"{where}: {error}; RayGen {wanted} must be there; {REMEDY}")
     if __version__ != wanted:
         sys.exit(f"{where}: its RayGen is {__version__}; it must be {wanted}; {REMEDY}")
+    lacking = _lacking()
+    if lacking:
+        sys.exit(f"{where}: RayGen is there, but not {', '.join(lacking)}; {REMEDY}")
     os.execv(sys.executable, [sys.executable, "-m", "raygen.begin", *rest])
+
+
+def _lacking() -> "list[str]":
+    """The packages that RayGen needs and that are not there; none of a RayGen that was copied."""
+    from importlib import metadata  # 3.8 and newer
+
+    found = {each.metadata["Name"].lower().replace("_", "-") for each in metadata.distributions()}
+    try:
+        lines = metadata.requires("raygen") or []
+    except metadata.PackageNotFoundError:
+        return []
+    names = [re.split(r"[^\w.-]", line)[0].lower() for line in lines if "extra ==" not in line]
+    return [name for name in names if name not in found]
 
 
 if __name__ == "__main__":

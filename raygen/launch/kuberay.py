@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -18,14 +19,19 @@ SHARED = "/shared"
 _CONFIG = "/raygen/config.yaml"
 _HEAD = {"cpu": "2", "memory": "8G"}
 """Of the head, which runs the search and trains nothing."""
+_LONGEST = 33
+"""Letters of a run's name in the name of its job, to which the operator adds some."""
 _READS_S = 3600
 """After so long a pod that only reads is ended, should nobody have taken it away."""
 
 
 def job_name(run: str) -> str:
-    """A name as Kubernetes has them, of the name of a run."""
+    """A name as Kubernetes has them, of the name of a run; no two runs share it."""
     plain = re.sub(r"[^a-z0-9]+", "-", run.lower()).strip("-")
-    return f"raygen-{plain}"[:40].rstrip("-")
+    if plain == run and len(plain) <= _LONGEST:
+        return f"raygen-{plain}"
+    mark = hashlib.sha256(run.encode()).hexdigest()[:6]
+    return "-".join(["raygen", *filter(None, [plain[: _LONGEST - 7].rstrip("-")]), mark])
 
 
 def manifests(cluster: KubeRay, order: Order) -> str:

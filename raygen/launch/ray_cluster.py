@@ -95,7 +95,7 @@ def cluster_of(values: Mapping[str, Any], origin: Origin) -> RayCluster:
     types = values.get("available_node_types", {})
     least = sum(each.get("min_workers", 0) for each in types.values())
     if provider["type"] == "local":
-        least = values.get("min_workers", len(workers))
+        least = _local_workers(values, len(workers), origin)
     starts = " ".join(values.get("head_start_ray_commands", ()))
     port = re.search(r"--dashboard-port[= ](\d+)", starts)
     key = auth.get("ssh_private_key")
@@ -174,14 +174,38 @@ def _check_schema(values: Mapping[str, Any], origin: Origin) -> None:
             raise ConfigError(
                 "missing", where=origin.where(f"{section}.{key}"), must="see cluster/"
             )
-    if values["provider"]["type"] == "local" and not values["provider"].get("head_ip"):
+    kind = values["provider"]["type"]
+    if kind not in PROVIDERS:
+        raise ConfigError(
+            f"{show(kind)} given",
+            where=origin.where("provider.type"),
+            must=f"it must be one of {listed(PROVIDERS)}",
+            remedy=did_you_mean(kind, PROVIDERS),
+        )
+    if kind == "local" and not values["provider"].get("head_ip"):
         raise ConfigError(
             "missing", where=origin.where("provider.head_ip"), must="see cluster/onprem.yaml"
         )
 
 
+PROVIDERS = ("local", "aws", "gcp", "azure", "aliyun", "vsphere", "external")
+"""Of those that Ray knows, the ones whose machines ``ray up`` starts and ssh reaches."""
 _OLD = ("min_workers",)
 """Keys that Ray still takes of machines of one's own, and then rewrites."""
+
+
+def _local_workers(values: Mapping[str, Any], there: int, origin: Origin) -> int:
+    """Workers that a cluster of one's own machines has at first."""
+    most = min(there, values.get("max_workers", there))
+    least = values.get("min_workers", most)
+    if type(least) is not int or not 0 <= least <= most:
+        raise ConfigError(
+            f"{show(least)} given",
+            where=origin.where("min_workers"),
+            must=f"it must be a whole number from 0 to {most}, "
+            "with a machine of provider.worker_ips for each, and not above max_workers",
+        )
+    return least
 
 
 def _container_of(docker: Mapping[str, Any]) -> tuple[str, ...]:

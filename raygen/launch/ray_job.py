@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def description(cluster: RayCluster, order: Order) -> str:
     if cluster.ssh is not None:
         variables, words = up_command(cluster)
         told = [*(f"{name}={value}" for name, value in variables.items()), "ray", *words]
-        tunnel = cluster.ssh.words("-L", f"127.0.0.1:PORT:127.0.0.1:{cluster.port}")
+        ssh = replace(cluster.ssh, host=cluster.ssh.host or "HEAD")  # the cloud will say it
+        tunnel = ssh.words("-L", f"127.0.0.1:PORT:127.0.0.1:{cluster.port}")
         lines += ["# if no job server answers on the head:", shlex.join(told)]
         lines += ["# its job server, through:", shlex.join([*tunnel, "cat"])]
     else:
@@ -256,6 +258,13 @@ def _reason(log: str, message: str) -> str:
 
 
 def _cluster(ticket: Ticket) -> RayCluster:
+    if not is_uri(ticket.cluster) and not Path(ticket.cluster).exists():
+        raise RunError(
+            "it is not there any more",
+            where=ticket.cluster,
+            must=f"it says how the cluster of job {ticket.job} is reached",
+            remedy="put it back",
+        )
     _, cluster, _ = read_cluster(ticket.cluster)
     if not isinstance(cluster, RayCluster):
         raise RunError(

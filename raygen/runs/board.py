@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from raygen.errors import RunError
 from raygen.runs.paths import RunPaths
+
+_KEYS = {"name", "metric", "mode", "entries", "test"}
+_KEYS_OF_ENTRY = {"rank", "trial_id", "candidate", "mean", "std", "folds", "num_parameters"}
+_KEYS_OF_ENTRY |= {"seconds"}
 
 
 def read_board(paths: RunPaths) -> dict[str, Any] | None:
@@ -22,7 +26,7 @@ def read_board(paths: RunPaths) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError):
         board = None
-    if not isinstance(board, dict) or "entries" not in board:
+    if not _is_board(board):
         raise RunError(
             "cannot be read, for it is damaged",
             where=str(paths.leaderboard),
@@ -31,9 +35,27 @@ def read_board(paths: RunPaths) -> dict[str, Any] | None:
     return board
 
 
+def _is_board(found: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether it has what every leaderboard has."""
+    if not isinstance(found, dict) or not found.keys() >= _KEYS:
+        return False
+    entries = found["entries"]
+    return isinstance(entries, list) and all(
+        isinstance(each, dict) and each.keys() >= _KEYS_OF_ENTRY for each in entries
+    )
+
+
 def no_run(folder: Path) -> RunError:
     """What to tell who names a folder that holds no run, and which was meant."""
-    if RunPaths(folder).ticket.exists():
+    paths = RunPaths(folder)
+    if paths.journal.exists() and not paths.config.exists():
+        return RunError(
+            "it is not there any more",
+            where=str(paths.config),
+            must="it says what the run is of",
+            remedy="put it back, or type the command again that the run began with",
+        )
+    if paths.ticket.exists():
         return RunError(
             "nothing of this run is here yet",
             where=str(folder),

@@ -108,13 +108,18 @@ def _event(line: bytes, where: str) -> dict[str, Any]:
     except ValueError:
         event = None
     if not isinstance(event, dict) or "event" not in event:
-        raise RunError(
-            f"{line[:60]!r} is not an event",
-            where=where,
-            must="only RayGen may write a journal",
-            remedy="remove the line, or type --run-dir OTHER",
-        )
+        raise not_an_event(f"{line[:60]!r} is not an event", where)
     return event
+
+
+def not_an_event(told: str, where: str) -> RunError:
+    """What to tell of a line that RayGen would not write."""
+    return RunError(
+        told,
+        where=where,
+        must="only RayGen may write a journal",
+        remedy="remove the line, or type --run-dir OTHER",
+    )
 
 
 def _plain(value: Any) -> Any:

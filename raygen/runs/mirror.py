@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from raygen.errors import EnvironmentProblem, RunError
@@ -234,3 +234,23 @@ class Mirror:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+class NoMirror:
+    """That of a run which is copied nowhere."""
+
+    def restore(self) -> None:
+        """Nothing of it is elsewhere."""
+
+    def copying(self, say: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Nothing is copied."""
+        return nullcontext()
+
+
+def mirror_of(folder: Path, uri: str | None) -> Mirror | NoMirror:
+    """What keeps the copy of a run's folder, if it is to have one.
+
+    Raises:
+        EnvironmentProblem: fsspec cannot read the URI.
+    """
+    return NoMirror() if uri is None else Mirror(folder, uri)

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
-from raygen.runs.journal import read_events
+from raygen.runs.journal import not_an_event, read_events
 from raygen.tasks.task import METRICS, Objective
 
 
@@ -191,8 +191,19 @@ class History:
 
     @staticmethod
     def read(path: Path) -> History:
-        """Read a journal."""
-        return History().after(read_events(path))
+        """Read a journal.
+
+        Raises:
+            RunError: A line in it is none that RayGen writes.
+        """
+        history, events = History(), read_events(path)
+        for number, event in enumerate(events, start=1):
+            try:
+                history.take(event)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                told = f"{event['event']!r} with {type(error).__name__}: {error}"[:200]
+                raise not_an_event(told, f"{path}:{number}") from None
+        return history
 
     def after(self, events: Iterable[Mapping[str, Any]]) -> History:
         """Take in more events."""

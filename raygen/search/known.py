@@ -53,11 +53,11 @@ def known_scores(run: Run) -> list[tuple[dict[str, Value], Scores]]:
     """What earlier runs of the same data, metrics and epochs measured; it is not measured again."""
     found: list[tuple[dict[str, Value], Scores]] = []
     for source in run.experiment.search.start_from:
-        if not isinstance(source, str) or not RunPaths(Path(source)).journal.exists():
+        journal = RunPaths(Path(source)).journal if isinstance(source, str) else None
+        if journal is None or not journal.exists():
             continue
-        events = read_events(RunPaths(Path(source)).journal)
-        history = History().after(events)
-        if _same(run, events, history):
+        history = History.read(journal)
+        if _same(run, read_events(journal), history):
             found += [
                 (dict(trial.values), scores)
                 for trial in history.trials.values()

@@ -318,7 +318,7 @@ TOP = "name, seed, framework, task, model, search, rank, resources, environment,
         ),
         (
             "name: ../../etc",
-            "config.yaml:4: name: '../../etc' given; it must be letters, digits, dots, dashes and underscores (a folder is named so)",
+            "config.yaml:4: name: '../../etc' given; it must be at most 100 letters, digits, dots, dashes and underscores (a folder)",
         ),
         (
             "name: 2024",

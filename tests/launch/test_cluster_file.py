@@ -41,6 +41,10 @@ def test_shipped_file_is_read() -> None:
         (f"{RAY}\nidle_timeout: 5", r"cluster.yaml:4: idle_timeout: unknown key; .*idle_timeout_m"),
         (f"{RAY}\nmax_workers: many", r"cluster.yaml:4: max_workers: 'many' is not of type 'int"),
         (RAY.replace("head_ip: a", "x: a"), r"provider.head_ip: missing; see cluster/onprem"),
+        (f"{RAY}\nmin_workers: two", r"cluster.yaml:4: min_workers: 'two' given; .* from 0 to 2"),
+        (f"{RAY}\nmin_workers: 3", r"cluster.yaml:4: min_workers: 3 given; .* from 0 to 2"),
+        (f"{RAY}\nmin_workers: 2\nmax_workers: 1", r"min_workers: 2 given; .* from 0 to 1"),
+        (RAY.replace("local", "locall"), r"type: 'locall' given; .* did you mean `local`"),
         (RAY.partition("\nfile_mounts")[0], r"file_mounts: no token given; who reaches .* without"),
         (RAY.replace("ssh_user: b", "ssh_user: b, ssh_private_key: no"), r"'no' given; there must"),
         ("nodes: 2", r"cluster.yaml: no kind of cluster given; .* slurm or kuberay"),
@@ -50,6 +54,8 @@ def test_shipped_file_is_read() -> None:
         ("slurm: {options: {mem: 4G}}", r"slurm.options.mem: given; .* slurm.memory_gb_per_node"),
         ('slurm: {options: {"a b": 1}}', r"slurm.options: 'a b': 1 given; .* long name"),
         ('slurm: {options: {qos: "a\\nb"}}', r"slurm.options: 'qos': 'a\\nb' given; .* one line"),
+        ("slurm: {options: {gres: [1]}}", r"slurm.options.gres: \[1\] given; .* text or a whole n"),
+        ("kuberay: {image: a, claim: b, node_selector: {x: 3}}", r"node_selector.x: 3 .*quote it"),
         ('slurm: {partition: "a\\nb"}', r"slurm.partition: 'a\\nb' given; it must be .* one line"),
         (
             "kuberay: {image: a, claim: b, nodes: 2, most_nodes: 1}",
@@ -155,14 +161,18 @@ def test_addresses_lead_to_job_servers(address: str, expected: str) -> None:
         (Resources(workers_per_trial=5, cpus_per_worker=2), False),
         (Resources(workers_per_trial=(2, 9), gpus_per_worker=1), True),
         (Resources(workers_per_trial=(3, 9), gpus_per_worker=1), False),
+        (Resources(memory_gb_per_trial=16), True),
+        (Resources(memory_gb_per_trial=17), False),
+        (Resources(workers_per_trial=2, memory_gb_per_trial=32), True),
+        (Resources(workers_per_trial=2, memory_gb_per_trial=33), False),
     ],
 )
 def test_trials_that_no_node_can_hold_are_refused(resources: Resources, fits: bool) -> None:
-    """Two nodes of 4 CPUs and a GPU: workers may lie on both, the CPUs of one may not."""
-    cluster = Slurm(nodes=2, cpus_per_node=4, gpus_per_node=1)
+    """Two nodes of 4 CPUs, a GPU and 16 GB: workers may lie on both, the CPUs of one may not."""
+    cluster = Slurm(nodes=2, cpus_per_node=4, gpus_per_node=1, memory_gb_per_node=16)
 
     if fits:
         check_fits(cluster, resources, where="slurm.yaml")
         return
-    with pytest.raises(EnvironmentProblem, match=r"slurm\.yaml: a trial wants .* have room for"):
+    with pytest.raises(EnvironmentProblem, match=r"slurm\.yaml: .* (have room for|gets 16 GB)"):
         check_fits(cluster, resources, where="slurm.yaml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def test_no_raygen_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert sys.executable in told
     assert "RayGen 0.1.0 must be there" in told
+
+
+def test_packages_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than a traceback of whatever imports one first."""
+    needed = ["numpy>=1.26", "no-such-thing[x]>=3", 'nor-this; extra == "torch"']
+    monkeypatch.setattr(metadata, "requires", lambda name: needed)
+
+    assert "RayGen is there, but not no-such-thing; mend" in refused(__version__)
 
 
 def test_an_old_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -161,13 +162,16 @@ def test_words_of_the_command_stay_words(tmp_path: Path) -> None:
     assert words[:5] == ["python", "-m", "raygen", "generate", "--config"]
 
 
-@pytest.mark.parametrize(
-    ("run", "name"), [("digits", "raygen-digits"), ("My run_1.", "raygen-my-run-1")]
-)
-def test_names_are_as_kubernetes_has_them(run: str, name: str) -> None:
-    """Lower case, digits and dashes, at most 40."""
-    assert job_name(run) == name
-    assert len(job_name("x" * 90)) == 40
+def test_names_are_as_kubernetes_has_them() -> None:
+    """Lower case, digits and dashes, at most 40; and no two runs have the same."""
+    runs = ["digits", "My run_1.", "my_run_1", "my-run-1", "ü", "日本", "x" * 90, "x" * 91]
+    names = [job_name(run) for run in runs]
+
+    assert names[0] == "raygen-digits"
+    assert names[3] == "raygen-my-run-1"
+    assert len(set(names)) == len(runs)
+    assert all(re.fullmatch(r"raygen-[a-z0-9-]*[a-z0-9]", name) for name in names)
+    assert max(map(len, names)) == 40
 
 
 Be = Callable[..., list[list[str]]]
@@ -208,7 +212,8 @@ def test_a_job_is_submitted_asked_for_and_stopped(
     applied = json.loads((place / "jobs.json").read_text())["applied"]
     assert applied.index("kind: RayJob") < applied.index("kind: ConfigMap")
     assert "waiting: 0/3 nodes: no GPU" in status({})
-    assert raygen("logs", "runs/digits") == (0, "")
+    code, told = raygen("logs", "runs/digits")
+    assert (code, "nothing has been said yet; type raygen status" in told) == (0, True), told
     be(said="search 3/8 trials")
     running = status({"jobDeploymentStatus": "Running"})
     assert running.splitlines() == ["job default/raygen-digits: running", "search 3/8 trials"]

@@ -123,6 +123,10 @@ def test_a_run_on_two_machines(network: SmallNetwork, tmp_path: Path) -> None:
     assert code == 2, told
     assert f"node {WORKER} does not see it" in told
 
+    code, told = submit("/mnt/runs/kept", "--set", "name=kept", "--set", "storage=/root/kept")
+    assert code == 2, told
+    assert f"storage: /root/kept: node {WORKER} does not see it" in told
+
     # data that is not there, and a trial that fits nowhere
     data = ("--set", "name=none", "--set", "task.dataset={path: /mnt/none.npz}")
     code, told = submit("/mnt/runs/none", *data)

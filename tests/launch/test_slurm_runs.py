@@ -125,6 +125,27 @@ def test_a_price_of_a_run_that_begins_is_refused(place: Path, raygen: Raygen) ->
     assert not (place / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("storage", "told"),
+    [
+        ("runs", "it must be a URI, or the full path of a folder on the cluster"),
+        ("foo://runs", "fsspec must know it"),
+        ("s33://runs", "did you mean `s3`"),
+        ("s3://", "it must name a bucket or a folder"),
+    ],
+)
+def test_a_copy_that_cannot_be_is_refused_before_anything_is_submitted(
+    place: Path, raygen: Raygen, storage: str, told: str
+) -> None:
+    """A job that waits for hours should not end by that."""
+    code, said = raygen(*SUBMIT, "--set", f"storage={storage}")
+
+    assert (code, len(said.splitlines())) == (2, 1), said
+    assert f"storage: '{storage}' given" in said
+    assert told in said
+    assert not (place / "runs").exists()
+
+
 def test_every_kind_of_cluster_has_tickets() -> None:
     """The ticket knows the launchers' names, though it must not import them."""
     assert set(KINDS) == set(LAUNCHERS)

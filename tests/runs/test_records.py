@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from raygen.errors import RunError
 from raygen.runs.records import History, Searched, State
 
 TRIAL = {
@@ -80,6 +82,19 @@ def test_folds_and_test_scores_are_rebuilt() -> None:
     assert history.folds["00000", 2].seconds == 2.5
     assert history.folds["00000", 2].state is State.FINISHED
     assert history.test == {"trial_id": "00000", "metrics": {"accuracy": 0.8}}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"event": "trial"}', '{"event": "fold", "state": "odd"}', '{"event": "pause", "a": 1}'],
+)
+def test_a_line_that_raygen_would_not_write_is_told(tmp_path: Path, line: str) -> None:
+    """By its number, whatever it lacks."""
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text(f'{{"event": "begin", "metric": "accuracy"}}\n{line}\n')
+
+    with pytest.raises(RunError, match=r"journal.jsonl:2: '\w+' with .*only RayGen may write"):
+        History.read(journal)
 
 
 def test_events_of_a_newer_version_are_left_alone() -> None:
