@@ -118,7 +118,10 @@ def rank(
     rope: Annotated[
         float | None, typer.Option("--rope", help="Difference that makes none in practice.")
     ] = None,
-    choose: Annotated[str | None, typer.Option("--choose", help="Rule by which one wins.")] = None,
+    choose: Annotated[
+        str | None,
+        typer.Option("--choose", help="Who wins: mean, simplest-tied, ... (docs/ranking.md)."),
+    ] = None,
     run_dir: Annotated[
         str | None, typer.Option("--run-dir", help="Of programs (default: runs/ranked).")
     ] = None,
@@ -147,7 +150,7 @@ def show(
     run: _Run,
     pictures: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PICTURE]...", help="With --plot: only these pictures."),
+        typer.Argument(metavar="PICTURE", help="With --plot: only these pictures."),
     ] = None,
     plot: Annotated[bool, typer.Option("--plot", help="Draw the search into RUN/plots.")] = False,
     as_json: Annotated[

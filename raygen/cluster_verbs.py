@@ -114,7 +114,7 @@ def status(run: _Run) -> None:
 
 def logs(
     run: _Run,
-    trial: Annotated[str | None, typer.Argument(metavar="[TRIAL]", help="Of one trial.")] = None,
+    trial: Annotated[str | None, typer.Argument(metavar="TRIAL", help="Of one trial.")] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows.")] = False,
 ) -> None:
     """Print what a run, or one of its trials, has said."""

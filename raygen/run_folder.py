@@ -57,7 +57,12 @@ def open_run(
                 where=str(paths.folder),
                 remedy="wait for it, or type --run-dir OTHER",
             ) from None
-        restore()
+        try:
+            restore()
+        except BaseException:
+            if not paths.journal.exists():
+                _remove_empty(paths)
+            raise
         history = History.read(paths.journal)
         if history.trials and (differs := _difference(plan)):
             if history.has_learnt():

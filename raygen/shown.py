@@ -91,7 +91,9 @@ def _print(shown: RenderableType) -> None:
     if console.is_terminal:
         console.print(shown)
         return
-    wide = Console(width=None if "COLUMNS" in os.environ else _WIDE, color_system=None)
+    wide = Console(
+        width=None if os.environ.get("COLUMNS", "0") != "0" else _WIDE, color_system=None
+    )
     with wide.capture() as told:
         wide.print(shown)
     typer.echo("\n".join(line.rstrip() for line in told.get().splitlines()))

@@ -348,6 +348,7 @@ def test_a_signal_stops_cleanly_and_the_same_command_goes_on(
         driver.kill()
 
     assert driver.returncode == 130
+    assert "stopping; what is done is kept" in said
     assert said.splitlines()[-1].startswith("Error: stopped; all that was done is kept in")
     assert "Traceback" not in said
     wait_for(lambda: not alive(below))

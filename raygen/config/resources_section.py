@@ -62,6 +62,21 @@ class Resources(Section):
         """GPUs of each process that trains."""
         return max(self.gpus_per_trial, self.gpus_per_worker)  # one of them is 0
 
+    def processes_on(self, cpus: float, gpus: float) -> int:
+        """How many of the processes that train a node of so many CPUs and GPUs holds at a time.
+
+        A part of a GPU is part of one, so four GPUs hold four processes of 0.75.
+        """
+        by_cpus = int(cpus // self.cpus)
+        if not self.gpus:
+            return by_cpus
+        if self.gpus >= 1:
+            return min(by_cpus, int(gpus // self.gpus))
+        whole, rest = divmod(gpus, 1)
+        tiny = 1e-9  # ten tenths are one
+        by_gpus = int(whole) * int(1 / self.gpus + tiny) + int(rest / self.gpus + tiny)
+        return min(by_cpus, by_gpus)
+
     @model_validator(mode="after")
     def _asks_for_whole_gpus(self) -> Resources:
         for key in ("gpus_per_trial", "gpus_per_worker"):

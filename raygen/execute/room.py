@@ -25,14 +25,10 @@ class Places:
 
     nodes: tuple[Mapping[str, float], ...]
 
-    def count(self, cpus: int, gpus: float) -> int:
-        """For how many processes of a size there is a place, each on one node."""
+    def count(self, resources: Resources) -> int:
+        """For how many of the processes that train there is a place, each on one node."""
         return sum(
-            min(
-                int(node.get("CPU", 0) // cpus),
-                int(node.get("GPU", 0) // gpus) if gpus else 1_000_000,
-            )
-            for node in self.nodes
+            resources.processes_on(node.get("CPU", 0), node.get("GPU", 0)) for node in self.nodes
         )
 
     @property
@@ -101,7 +97,7 @@ def trials_in(places: Places, resources: Resources) -> int:
         EnvironmentProblem: Not one does.
     """
     cpus, gpus, workers = resources.cpus, resources.gpus, resources.workers[0]
-    found = places.count(cpus, gpus)
+    found = places.count(resources)
     if found >= workers:
         return found // workers
     if workers > 1:

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from types import FrameType
 from typing import Any
@@ -35,6 +35,8 @@ _OF_OUR_OWN_RAY = {
     # a single node talks over loopback only
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
+
+_STOPPING = b"stopping; what is done is kept, and a second Ctrl-C ends it at once\n"
 
 
 @contextmanager
@@ -143,3 +145,5 @@ class Interruption:
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = number
+        with suppress(OSError):  # print would not do in the middle of another print
+            os.write(2, _STOPPING)

@@ -77,9 +77,9 @@ def waiting_text(
 
 def _group_text(resources: Resources, total: Places, free: Places) -> str:
     """The same of a trial that several processes train, on one node or several."""
-    workers, (cpus, gpus) = resources.workers[0], (resources.cpus, resources.gpus)
-    needs = f"waiting: a trial needs {workers} workers, each of {cpus} CPUs and {gpus:g} GPUs"
-    there, now = total.count(cpus, gpus), free.count(cpus, gpus)
+    workers, each = resources.workers[0], f"{resources.cpus} CPUs and {resources.gpus:g} GPUs"
+    needs = f"waiting: a trial needs {workers} workers, each of {each}"
+    there, now = total.count(resources), free.count(resources)
     if there < workers:
         return (
             f"{needs}; the nodes have room for {there} of them; "

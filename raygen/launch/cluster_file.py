@@ -204,9 +204,7 @@ def check_fits(cluster: Cluster, resources: Resources, *, where: str) -> None:
     if isinstance(cluster, RayCluster):  # its nodes are asked when the run begins
         return
     nodes = getattr(cluster, "most_nodes", None) or cluster.nodes
-    per_node = cluster.cpus_per_node // resources.cpus
-    if resources.gpus:
-        per_node = min(per_node, int(cluster.gpus_per_node / resources.gpus + 1e-9))
+    per_node = resources.processes_on(cluster.cpus_per_node, cluster.gpus_per_node)
     workers = resources.workers[0]
     memory, has = resources.memory_gb_per_trial, cluster.memory_gb_per_node
     if memory is not None and has is not None and memory / workers > has:

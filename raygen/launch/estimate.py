@@ -88,8 +88,8 @@ def _seconds_of_epoch(history: History) -> float:
 def _room(experiment: Experiment, cluster: Cluster) -> int:
     """Trials at a time; one a node where nobody knows what a node has."""
     resources = experiment.resources
-    per_node = getattr(cluster, "cpus_per_node", resources.cpus) // resources.cpus
-    if resources.gpus:
-        gpus = getattr(cluster, "gpus_per_node", 1)
-        per_node = min(per_node, int(gpus / resources.gpus + 1e-9))  # ten tenths are one
+    if isinstance(cluster, RayCluster):
+        per_node = 1
+    else:
+        per_node = resources.processes_on(cluster.cpus_per_node, cluster.gpus_per_node)
     return max(per_node * cluster.nodes // resources.workers[0], 1)

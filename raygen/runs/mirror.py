@@ -18,6 +18,7 @@ from raygen.errors import EnvironmentProblem, RunError
 from raygen.runs.checkpoint_copies import CheckpointCopies
 from raygen.runs.paths import RunPaths
 from raygen.runs.records import History
+from raygen.uris import is_uri
 
 _EVERY_S = 10.0
 _SHARE_FOR_CHECKPOINTS = 0.2
@@ -49,6 +50,8 @@ class Mirror:
     def __init__(self, folder: Path, uri: str) -> None:
         self._paths = RunPaths(folder)
         self._uri = f"{uri.rstrip('/')}/{folder.name}"
+        if is_uri(uri) and not uri.partition("://")[2].strip("/"):
+            raise self._refused(ValueError(f"{uri} names no bucket or folder"))
         try:
             import fsspec
 

@@ -24,12 +24,22 @@ NODES = Places(({"CPU": 5.0, "GPU": 1.0}, {"CPU": 3.0}))
         ({"workers_per_trial": 3, "cpus_per_worker": 2}, 1),
         ({"workers_per_trial": 2, "gpus_per_worker": 0.5}, 1),
         ({"gpus_per_trial": 0.25}, 4),
+        ({"gpus_per_trial": 0.2}, 5),
+        ({"gpus_per_trial": 0.75}, 1),
         ({"cpus_per_trial": 4}, 1),
     ],
 )
 def test_room_is_counted_in_places_for_processes(resources: dict[str, float], room: int) -> None:
     """A process is on one node; those of a trial may be on several."""
     assert trials_in(NODES, Resources(**resources)) == room
+
+
+@pytest.mark.parametrize(
+    ("share", "fit"), [(0.1, 40), (0.3, 12), (0.75, 4), (1.0, 4), (2.0, 2), (3.0, 1)]
+)
+def test_a_part_of_a_gpu_is_part_of_one(share: float, fit: int) -> None:
+    """As Ray deals them: what two GPUs have left together holds nobody."""
+    assert Resources(gpus_per_trial=share).processes_on(100, 4) == fit
 
 
 @pytest.mark.parametrize(
