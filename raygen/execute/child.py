@@ -35,6 +35,8 @@ from raygen.execute.turn import Turn
 from raygen.runs.paths import TrialPaths
 from raygen.runs.records import State
 
+GOING = "going"
+"""What a job hears whose node is about to be taken away."""
 _SHARE_FOR_CHECKPOINTS = 0.05
 _PR_SET_PDEATHSIG = 1
 _OUT_OF_MEMORY = ("outofmemory", "out of memory", "can't allocate memory", "resourceexhausted")
@@ -44,9 +46,12 @@ def train_job(job: Job, connection: Connection) -> None:
     """Run a job to its end and send a Message for each epoch; the process ends with it."""
     os.setsid()  # so that whatever the program starts ends with it
     _die_with_parent()
-    if connection.poll():  # nothing is said to it before it speaks: its worker is gone
+    reporter = Reporter(job, connection)
+    try:
+        reporter.hear()
+    except (EOFError, OSError):  # its worker is gone
         return
-    train_and_tell(Reporter(job, connection))
+    train_and_tell(reporter)
 
 
 def train_and_tell(reporter: Reporter) -> None:
@@ -142,6 +147,8 @@ class Reporter:
         self.held_out: HeldOut | None = None
         self.sent: list[Message] = []
         self.unanswered = 0
+        self.is_going = False
+        """Whether its node is about to be taken away."""
 
     def earlier(self) -> list[Message]:
         """What was told up to the checkpoint, which is put in order first."""
@@ -161,6 +168,7 @@ class Reporter:
             ValueError: A checkpoint must be saved, and the program has none.
         """
         self.turn.keep()
+        self.hear()
         epoch = int(metrics["epoch"])
         if not all(math.isfinite(v) for v in metrics.values() if isinstance(v, (int, float))):
             broken = [
@@ -194,7 +202,7 @@ class Reporter:
 
         After a milestone nothing is done ahead: its checkpoint is to stay what it is.
         """
-        if self.unanswered and not message.state.is_over():
+        if not message.state.is_over():
             self._wait_for_consent()
         self.connection.send(message)
         self.sent.append(message)
@@ -202,9 +210,24 @@ class Reporter:
         if message.epoch in self.job.milestones and not message.state.is_over():
             self._wait_for_consent()
 
+    def hear(self) -> None:
+        """Take in what was said meanwhile.
+
+        Raises:
+            EOFError, OSError: Nobody is left who would say something.
+        """
+        while self.connection.poll():
+            self._take(self.connection.recv())
+
     def _wait_for_consent(self) -> None:
-        self.connection.recv()
-        self.unanswered -= 1
+        while self.unanswered:
+            self._take(self.connection.recv())
+
+    def _take(self, word: str | None) -> None:
+        if word == GOING:
+            self.is_going = True
+        else:
+            self.unanswered -= 1
 
     def _message(self, state: State, metrics: dict[str, Any], error: str) -> Message:
         return Message(
@@ -217,7 +240,7 @@ class Reporter:
 
     def _checkpoint_is_due(self) -> bool:
         """Whether each is kept, or one as long as the last took is a small part of the training."""
-        if self.job.keep_checkpoints:
+        if self.job.keep_checkpoints or self.is_going:
             return True
         since = time.monotonic() - self.saved_at
         return self.save_seconds <= since * _SHARE_FOR_CHECKPOINTS

@@ -7,12 +7,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from raygen.execute.group_launch import Ended, Joined, Launch, Lost, Told
+from raygen.execute.child import GOING
+from raygen.execute.group_launch import Ended, Event, Joined, Launch, Lost, Told
 from raygen.execute.job import Job, Message
+from raygen.execute.leaving import Leaving, has_saved
 from raygen.execute.losses import MOST_FORGIVEN
 from raygen.execute.newcomers import Newcomers
 from raygen.execute.run import Worker
-from raygen.execute.runner import JobRunner, Runner
+from raygen.execute.runner import LOOK_S, JobRunner, Runner
 from raygen.execute.shared_folder import check_here
 from raygen.runs.records import State
 from raygen.source.candidate import Source
@@ -43,14 +45,16 @@ def new_runner(worker: Worker) -> JobRunner:
     check_here(worker.folder)
     if worker.group is not None:
         return GroupRunner(worker)
-    return Runner(worker.preload, threads=worker.threads, gpus=worker.gpus)
+    leaving = Leaving().here
+    return Runner(worker.preload, threads=worker.threads, gpus=worker.gpus, leaving=leaving)
 
 
 class GroupRunner(JobRunner):
     """Does what a Runner does, with a new group of processes for each job.
 
-    A group that has lost a process is started again, from the job's last checkpoint; one that was
-    out of memory as well, with smaller micro-batches.
+    A group that has lost a process is started again, from the job's last checkpoint; so is one with
+    a node that is about to be taken away, when it has saved, and one that was out of memory, with
+    smaller micro-batches.
 
     The processes are no part of the resources of whoever holds this: Ray Train reserves them
     itself, all of a group or none. Two groups can therefore not wait for each other, and no more
@@ -66,7 +70,8 @@ class GroupRunner(JobRunner):
         self._launch: Launch | None = None
         self._job: Job | None = None
         self._deaths = self._forgiven = self._told = 0
-        self._holds = False
+        self._leaving = Leaving()
+        self._holds = self._knows = self._goes = False
 
     def start(self, job: Job) -> None:
         """Begin a job; an earlier one is ended first."""
@@ -90,23 +95,26 @@ class GroupRunner(JobRunner):
         if self._launch is not None:
             self._launch.close(finished=finished)
         self._launch = self._job = None
-        self._holds = False
+        self._holds = self._knows = self._goes = False
 
     def _next(self) -> Message:
         assert self._launch is not None, "start() comes first"
         assert self._job is not None, "start() comes first"
+        if self._goes:
+            self._begin_again(self._job)
         if self._holds:
             self._consent(self._launch)
         while True:
             is_up = self._launch.is_up
-            match self._launch.wait(self._job.hang_timeout_s if is_up else _START_S):
+            match self._wait(self._launch, self._job.hang_timeout_s if is_up else _START_S):
                 case Told(message) if message.state.is_over():
                     if message.state is State.OUT_OF_MEMORY and self._can_halve():
                         self._begin_again(replace(self._job, halvings=self._job.halvings + 1))
                     elif not self._is_explained(message):
                         return message
                 case Told(message):
-                    self._holds = message.epoch in self._job.milestones
+                    self._goes = self._knows and has_saved(self._job, message)
+                    self._holds = message.epoch in self._job.milestones and not self._goes
                     if message.epoch > self._told:
                         self._told = message.epoch
                         if not self._holds:
@@ -124,9 +132,22 @@ class GroupRunner(JobRunner):
                 case None:
                     return self._hung(is_up)
 
+    def _wait(self, launch: Launch, timeout_s: float) -> Event | None:
+        """The next event, if there is one in time; rank 0 is told when one of its nodes must go."""
+        until = time.monotonic() + timeout_s
+        while True:
+            if launch.is_up and not self._knows and launch.nodes & self._leaving.nodes():
+                self._knows = True
+                launch.say(GOING)
+            left = until - time.monotonic()
+            event = launch.wait(max(min(left, LOOK_S), 0))
+            if event is not None or left <= 0:
+                return event
+
     def _begin_again(self, job: Job) -> None:
         """Start the group anew; it goes on from the last checkpoint."""
         assert self._launch is not None, "_next() has checked"
+        self._knows = self._goes = False
         self._launch.close()
         self._job, self._launch = job, self._launched(job)
 
@@ -166,7 +187,7 @@ class GroupRunner(JobRunner):
 
     def _consent(self, launch: Launch) -> None:
         self._holds = False
-        launch.consent()
+        launch.say(None)
 
 
 def _lost(error: str, deaths: int) -> Message:

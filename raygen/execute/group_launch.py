@@ -80,6 +80,8 @@ class Launch:
         self._closed = False
         self.has_lost = False
         """Whether a process is gone; the others may then say anything."""
+        self.nodes = set[str]()
+        """The numbers of the nodes that its processes are on."""
         self._waits = TrialPaths(Path(job.checkpoint).parent).waits(job.fold)
         self._waits.touch()
         self._folder = Path(job.checkpoint).with_name(f"group-{uuid.uuid4().hex[:8]}")
@@ -105,11 +107,11 @@ class Launch:
             return self._events.get(timeout=timeout_s)
         return None
 
-    def consent(self) -> None:
-        """Let rank 0 go on after what it has told."""
+    def say(self, word: str | None) -> None:
+        """Let rank 0 go on after what it has told, or tell it something."""
         if (speaker := self._speaker) is not None:
             with suppress(OSError):  # it may have said its last word already and be gone
-                speaker.send(None)
+                speaker.send(word)
 
     def close(self, *, finished: bool = False) -> None:
         """End all processes and wait for Ray Train to put away what it has reserved.
@@ -141,7 +143,7 @@ class Launch:
         while not self._closed:
             try:
                 wire = self._listener.accept()
-                purpose = wire.recv()
+                purpose, node = wire.recv()
             except (OSError, EOFError, AuthenticationError):
                 continue
             with self._lock:
@@ -149,6 +151,7 @@ class Launch:
                     wire.close()
                     return
                 self._wires.append(wire)
+                self.nodes.add(node)
             if purpose != "leash":
                 threading.Thread(target=self._hear, args=(wire, purpose), daemon=True).start()
 

@@ -50,9 +50,11 @@ def train_share(loop: dict[str, Any]) -> None:
 
 
 def _connected(loop: dict[str, Any], purpose: str | int) -> Connection[Any, Any]:
-    """A connection to the runner, which is told at once what it is for: it waits for that."""
+    """A connection to the runner, which is told at once what it is for, and from which node."""
+    import ray
+
     wire = Client(loop["address"], authkey=loop["key"])
-    wire.send(purpose)
+    wire.send((purpose, ray.get_runtime_context().get_node_id()))
     return wire
 
 

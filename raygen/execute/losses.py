@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from raygen.execute.leaving import NodeLeavingError
 from raygen.execute.shared_folder import UNSEEN
 from raygen.execute.turn import TurnTakenError
 
@@ -27,6 +28,8 @@ class Losses:
 
     def forgives(self, job: Any, error: Exception) -> bool:
         """Whether a death does not count against its job."""
+        if isinstance(error, NodeLeavingError):  # there are no more of these than workers there
+            return True
         if not _is_of_the_node(error):
             return False
         self._seen[job] += 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from raygen.execute.leaving import leaving_nodes
 from raygen.execute.shared_folder import Inquiry
 
 _PATIENCE_S = 10.0
@@ -23,7 +24,7 @@ class Newcomers:
 
     def __init__(self, folder: Path, say: Callable[[str], None], known: Iterable[str] = ()) -> None:
         self._inquiry, self._say = Inquiry(folder), say
-        self._known, self._shunned = set(known), set[str]()
+        self._known, self._shunned, self._told = set(known), set[str](), set[str]()
 
     @property
     def shunned(self) -> frozenset[str]:
@@ -36,7 +37,7 @@ class Newcomers:
         Args:
             nodes: As Ray tells them, those that are there.
         """
-        nodes = list(nodes)
+        nodes, leaving = list(nodes), leaving_nodes()
         for number, problem in self._inquiry.answers():
             if problem is None:
                 self._known.add(number)
@@ -46,7 +47,11 @@ class Newcomers:
         for node in nodes:
             if node["NodeID"] not in self._known | self._shunned | self._inquiry.open:
                 self._inquiry.ask(dict(node))
-        return [node for node in nodes if node["NodeID"] in self._known]
+            if node["NodeID"] in leaving - self._told:
+                self._told.add(node["NodeID"])
+                address = node["NodeManagerAddress"]
+                self._say(f"node {address} is about to be taken away; its trials go on elsewhere")
+        return [node for node in nodes if node["NodeID"] in self._known - leaving]
 
     def settle(self) -> None:
         """Ask all nodes that are there, and wait for their answers a while."""

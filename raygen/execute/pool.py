@@ -14,6 +14,7 @@ from raygen.execute.arrays import share_arrays
 from raygen.execute.disk import disk_full
 from raygen.execute.group import new_runner
 from raygen.execute.job import Job, Message
+from raygen.execute.leaving import NodeLeavingError
 from raygen.execute.losses import Losses
 from raygen.execute.newcomers import elsewhere
 from raygen.execute.run import Run, Worker
@@ -48,7 +49,7 @@ class Pool:
     """Warm workers for as long as the block lasts; they are started when there is work.
 
     A job whose worker dies is given to another one, and goes on from its last checkpoint; so is
-    one whose turn another process has taken.
+    one whose node is about to be taken away, and one whose turn another process has taken.
     """
 
     def __init__(self, run: Run) -> None:
@@ -93,10 +94,12 @@ class Pool:
                     if message.state.is_over():
                         del self._busy[said]
                         self._idle.append(worker)
-                except (ray.exceptions.RayActorError, TurnTakenError) as error:
+                except (ray.exceptions.RayActorError, TurnTakenError, NodeLeavingError) as error:
                     del self._busy[said]
                     if isinstance(error, TurnTakenError):  # its worker is none the worse for it
                         self._idle.append(worker)
+                    else:
+                        ray.kill(worker)
                     deaths += not self._losses.forgives(key, error)
                     if deaths <= self._run.experiment.search.retries:
                         waiting.appendleft((key, job, deaths))

@@ -6,17 +6,19 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import cast
 
-from raygen.execute.child import train_job
+from raygen.execute.child import GOING, train_job
 from raygen.execute.gpu_memory import environment_of
 from raygen.execute.job import Job, Message
+from raygen.execute.leaving import NodeLeavingError, has_saved
 from raygen.execute.turn import TAKEN, TurnTakenError
 from raygen.runs.records import State
 
@@ -27,6 +29,8 @@ ENVIRONMENT = {
     "TQDM_MININTERVAL": "10",
 }
 """Of processes that train; libraries read it when they are loaded, so it must be there before."""
+LOOK_S = 2.0
+"""How often a job that says nothing is told of what has become of its node."""
 
 
 class JobRunner(ABC):
@@ -34,7 +38,11 @@ class JobRunner(ABC):
 
     @abstractmethod
     def start(self, job: Job) -> None:
-        """Begin a job; an earlier one is ended first."""
+        """Begin a job; an earlier one is ended first.
+
+        Raises:
+            NodeLeavingError: This node is about to be taken away.
+        """
 
     @abstractmethod
     def next(self) -> Message:
@@ -44,6 +52,7 @@ class JobRunner(ABC):
 
         Raises:
             TurnTakenError: Its process has ended before one that came later; see there.
+            NodeLeavingError: It has saved and is ended, for its node is about to be taken away.
         """
 
     @abstractmethod
@@ -68,9 +77,22 @@ class Runner(JobRunner):
     """A forkserver with packages preloaded, and at most one job at a time in a child of it.
 
     A child is forked in some 20 ms, nothing it does outlives it, and it dies with this process.
+
+    Args:
+        preload: Packages.
+        threads: Of each child.
+        gpus: That a child may use.
+        leaving: Tells whether this node is about to be taken away.
     """
 
-    def __init__(self, preload: Sequence[str], *, threads: int, gpus: float = 0.0) -> None:
+    def __init__(
+        self,
+        preload: Sequence[str],
+        *,
+        threads: int,
+        gpus: float = 0.0,
+        leaving: Callable[[], bool] = lambda: False,
+    ) -> None:
         if not gpus:  # or all trials of a machine would share the first GPU
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._context = multiprocessing.get_context("forkserver")
@@ -88,11 +110,14 @@ class Runner(JobRunner):
         self._process: ForkServerProcess | None = None
         self._connection: Connection | None = None
         self._job: Job | None = None
-        self._holds = False
+        self._holds = self._knows = self._goes = False
+        self._leaving = leaving
 
     def start(self, job: Job) -> None:
         """Begin a job; an earlier one is ended first."""
         self.stop()
+        if self._leaving():
+            raise NodeLeavingError
         self._connection, theirs = self._context.Pipe()
         self._process = self._context.Process(target=train_job, args=(job, theirs), daemon=True)
         self._process.start()
@@ -104,10 +129,12 @@ class Runner(JobRunner):
         assert self._process is not None, "start() comes first"
         assert self._connection is not None, "start() comes first"
         assert self._job is not None, "start() comes first"
+        if self._goes:
+            self.stop()
+            raise NodeLeavingError
         if self._holds:
             self._consent()
-        ready = wait([self._connection, self._process.sentinel], timeout=self._job.hang_timeout_s)
-        if not ready:
+        if not (ready := self._wait(self._connection, self._process, self._job.hang_timeout_s)):
             told = f"no epoch ended within {self._job.hang_timeout_s:g} s (search.hang_timeout)"
             self.stop()
             return Message(state=State.HUNG, error=told)
@@ -116,6 +143,7 @@ class Runner(JobRunner):
         try:
             message = cast(Message, self._connection.recv())
             if not message.state.is_over():
+                self._goes = self._knows and has_saved(self._job, message)
                 self._holds = message.epoch in self._job.milestones
                 if not self._holds:
                     self._consent()
@@ -124,6 +152,21 @@ class Runner(JobRunner):
             return self._last_words()
         self.stop()
         return message
+
+    def _wait(
+        self, connection: Connection, process: ForkServerProcess, timeout_s: float
+    ) -> Sequence[object]:
+        """Those of the two that have something to say, in time; the job may be told meanwhile."""
+        until = time.monotonic() + timeout_s
+        while True:
+            if not self._knows and self._leaving():
+                self._knows = True
+                with suppress(OSError):  # it may be gone
+                    connection.send(GOING)
+            left = until - time.monotonic()
+            ready = wait([connection, process.sentinel], timeout=max(min(left, LOOK_S), 0))
+            if ready or left <= 0:
+                return ready
 
     def stop(self) -> None:
         """End the running job, if there is one, and wait until its process is gone."""
@@ -140,7 +183,7 @@ class Runner(JobRunner):
         if self._connection is not None:
             self._connection.close()
         self._process = self._connection = self._job = None
-        self._holds = False
+        self._holds = self._knows = self._goes = False
 
     def _consent(self) -> None:
         assert self._connection is not None, "next() has checked"

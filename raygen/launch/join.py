@@ -1,12 +1,14 @@
 """Lends this node to a Ray cluster, ``python -m raygen.launch.join FILE``: heads may come and go.
 
 The head leaves its address in a file that all nodes see. A head that begins anew leaves another;
-at the end of the run the file says so.
+at the end of the run the file says so. When Slurm wants the node back, Ray is told first, so that
+what trains there saves and goes on elsewhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +22,8 @@ _LOOK_S = 2.0
 _PATIENCE_S = 900.0
 """For so long a node waits for a head."""
 _END_S = 20.0
+_DRAIN_S = float(os.environ.get("RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", "30"))
+"""So long Ray waits until nothing runs any more on a node that is told to go."""
 
 
 def lend(meeting: Path, options: Sequence[str], *, patience_s: float = _PATIENCE_S) -> bool:
@@ -53,7 +57,7 @@ def lend(meeting: Path, options: Sequence[str], *, patience_s: float = _PATIENCE
             time.sleep(_LOOK_S)
     finally:
         if node is not None:
-            _end(node)
+            _end(node, _DRAIN_S + _END_S)
 
 
 def read_meeting(meeting: Path) -> str:
@@ -69,10 +73,10 @@ def _join(address: str, options: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*words, *options, "--block"])
 
 
-def _end(node: subprocess.Popen[bytes]) -> None:
+def _end(node: subprocess.Popen[bytes], patience_s: float = _END_S) -> None:
     node.terminate()
     try:
-        node.wait(timeout=_END_S)
+        node.wait(timeout=patience_s)
     except subprocess.TimeoutExpired:
         node.kill()
         node.wait()

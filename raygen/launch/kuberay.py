@@ -19,6 +19,8 @@ SHARED = "/shared"
 _CONFIG = "/raygen/config.yaml"
 _HEAD = {"cpu": "2", "memory": "8G"}
 """Of the head, which runs the search and trains nothing."""
+_GRACE_S = 120
+"""So long Kubernetes waits for a pod that it has told to go, if the node itself has the time."""
 _LONGEST = 33
 """Letters of a run's name in the name of its job, to which the operator adds some."""
 _READS_S = 3600
@@ -136,7 +138,7 @@ def _ray_cluster(cluster: KubeRay, name: str) -> dict[str, Any]:
         "enableInTreeAutoscaling": most > cluster.nodes,
         "headGroupSpec": {
             "rayStartParams": {"num-cpus": "0"},
-            "template": _pod(cluster, name, "ray-head", _HEAD, {}),
+            "template": _pod(cluster, name, "ray-head", _HEAD),
         },
         "workerGroupSpecs": [
             {
@@ -145,10 +147,21 @@ def _ray_cluster(cluster: KubeRay, name: str) -> dict[str, Any]:
                 "minReplicas": min(cluster.nodes, most),
                 "maxReplicas": most,
                 "rayStartParams": {},
-                "template": _pod(cluster, name, "ray-worker", resources, cluster.node_selector),
+                "template": _worker_pod(cluster, name, resources),
             }
         ],
     }
+
+
+def _worker_pod(cluster: KubeRay, name: str, resources: dict[str, str]) -> dict[str, Any]:
+    """A pod that trains; one that must go has time to save, and its trials go on elsewhere."""
+    template = _pod(cluster, name, "ray-worker", resources)
+    template["spec"]["terminationGracePeriodSeconds"] = _GRACE_S
+    drain = {"name": "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", "value": str(_GRACE_S - 10)}
+    template["spec"]["containers"][0]["env"] = [drain]
+    if cluster.node_selector:
+        template["spec"]["nodeSelector"] = dict(cluster.node_selector)
+    return template
 
 
 def _pod(
@@ -156,7 +169,6 @@ def _pod(
     name: str,
     container: str,
     resources: dict[str, str],
-    selector: dict[str, str],
 ) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "containers": [
@@ -175,4 +187,4 @@ def _pod(
             {"name": "config", "configMap": {"name": name}},
         ],
     }
-    return {"spec": spec | ({"nodeSelector": dict(selector)} if selector else {})}
+    return {"spec": spec}

@@ -8,6 +8,8 @@ import shlex
 from raygen.launch.cluster_file import Slurm
 from raygen.launch.order import Order
 
+_LAST_S = 15
+"""Of the notice, to end Ray itself."""
 _BEGIN = """\
 set -euo pipefail
 {setup}
@@ -47,6 +49,8 @@ meeting={meeting}"-$SLURM_ARRAY_JOB_ID"
 address=$({python} -m raygen.launch.own_address)
 if [ "$SLURM_ARRAY_TASK_ID" != 0 ]; then
     exec >>{log}".$SLURM_ARRAY_TASK_ID" 2>&1
+    # so long a node that Slurm wants back may take until its trials have gone elsewhere
+    export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S={drain}
     exec {python} -m raygen.launch.join "$meeting" --node-ip-address="$address" \\
         {resources}
 fi
@@ -124,6 +128,7 @@ def batch_script(cluster: Slurm, order: Order) -> str:
         resources=f"--num-cpus={cluster.cpus_per_node} --num-gpus={cluster.gpus_per_node} "
         "--dashboard-agent-listen-port=0",  # nodes may be shared with others
         command=shlex.join(command),
+        drain=max(round(cluster.notice) - _LAST_S, _LAST_S),
         meeting=shlex.quote(str(order.log.with_name("head"))),
         log=shlex.quote(str(order.log)),
     )

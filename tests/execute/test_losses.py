@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ray
 
+from raygen.execute.leaving import NodeLeavingError
 from raygen.execute.losses import Losses
 from raygen.execute.turn import TurnTakenError
 
@@ -31,3 +32,4 @@ def test_forgiveness_ends() -> None:
 
     assert forgiven == [True] * 10 + [False] * 2
     assert losses.forgives("b", NODE)
+    assert all(losses.forgives("a", NodeLeavingError()) for _ in range(12)), "it ends by itself"

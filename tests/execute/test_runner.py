@@ -16,6 +16,7 @@ import pytest
 
 from raygen.execute.child import train_job
 from raygen.execute.job import Job
+from raygen.execute.leaving import NodeLeavingError
 from raygen.execute.pins import read_messages
 from raygen.execute.runner import ENVIRONMENT, Runner
 from raygen.execute.turn import TurnTakenError
@@ -402,6 +403,38 @@ def test_a_job_whose_turn_was_taken_can_be_run_again(runner: Runner, new_job: Ne
         runner.run(job)
 
     assert runner.run(job).state is State.FINISHED
+    assert log(job).count("training from epoch 0") == 1
+
+
+def test_a_job_saves_and_ends_when_its_node_must_go(
+    runner: Runner, new_job: NewJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what it has trained, is not begun anew there, and goes on elsewhere from that."""
+    monkeypatch.setattr("raygen.execute.runner.LOOK_S", 0.1)
+    going = False
+    runner._leaving = lambda: going
+    body = """
+        time.sleep(0.3)
+        def save(folder):  # takes so long that none is due again for six seconds
+            time.sleep(0.3)
+            Path(folder, "weights.json").write_text(json.dumps(epoch))
+    """
+    job = new_job(body, epochs=12)
+    told, heard = runner.messages(job), []
+    heard += [next(told).epoch, next(told).epoch]
+    assert read_messages(Path(job.checkpoint))[-1].epoch == 1
+
+    going = True
+    with pytest.raises(NodeLeavingError):
+        heard.extend(message.epoch for message in told)
+
+    assert 2 < heard[-1] < 8
+    assert read_messages(Path(job.checkpoint))[-1].epoch >= heard[-1]
+    with pytest.raises(NodeLeavingError):
+        runner.start(job)
+    going = False
+    assert runner.run(job).state is State.FINISHED
+    assert log(job).count("training from epoch") == 2
     assert log(job).count("training from epoch 0") == 1
 
 

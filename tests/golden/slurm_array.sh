@@ -30,6 +30,8 @@ meeting='/home/ann/my runs/head'"-$SLURM_ARRAY_JOB_ID"
 address=$(python -m raygen.launch.own_address)
 if [ "$SLURM_ARRAY_TASK_ID" != 0 ]; then
     exec >>'/home/ann/my runs/log.txt'".$SLURM_ARRAY_TASK_ID" 2>&1
+    # so long a node that Slurm wants back may take until its trials have gone elsewhere
+    export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=75
     exec python -m raygen.launch.join "$meeting" --node-ip-address="$address" \
         --num-cpus=8 --num-gpus=1 --dashboard-agent-listen-port=0
 fi

@@ -192,6 +192,13 @@ class SmallNetwork:
         )
         return done.returncode, done.stdout + done.stderr
 
+    def on(self, node: str, line: str) -> str:
+        """Run a line of bash on a node, by ssh; gives what it has said."""
+        ssh = ["ssh", "-i", str(self.folder / "id_ed25519"), "-o", "StrictHostKeyChecking=no"]
+        code, told = self.run(*ssh, f"root@{node}", line, cwd=self.folder)
+        assert code == 0, told
+        return told
+
     def start(self, *words: str, cwd: Path, said: Path) -> subprocess.Popen[bytes]:
         """Begin a command on the laptop."""
         with said.open("wb") as file:

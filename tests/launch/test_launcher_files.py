@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from raygen.launch.spot_notice import CLOUDS
+
 CLUSTER = Path(__file__).resolve().parents[2] / "cluster"
 FILES = ("onprem", "aws", "gcp", "azure")
 
@@ -49,7 +51,8 @@ def test_it_is_safe_and_ends_by_itself(name: str) -> None:
     assert "chmod 600 ~/.ray/auth_token" in commands
     assert "--dashboard-host=127.0.0.1" in start
     assert "AUTOSCALER_METRIC_PORT=-1 DASHBOARD_METRIC_PORT=-1" in start
-    for line in (start, config["worker_start_ray_commands"][-1]):
+    (join,) = [line for line in config["worker_start_ray_commands"] if "ray start" in line]
+    for line in (start, join):
         assert "RAY_enable_metrics_collection=0" in line, "numbers that anybody could read"
     assert config["idle_timeout_minutes"] <= 30
     assert "/shared" in commands
@@ -65,3 +68,5 @@ def test_clouds_give_gpus_when_trials_wait_for_them(name: str) -> None:
     assert types["gpu"]["min_workers"] == 0
     assert types["gpu"]["max_workers"] > 0
     assert "spot" in json.dumps(types["gpu"]["node_config"]).lower()
+    assert f" raygen.launch.spot_notice {name} " in read(name)["worker_start_ray_commands"][-1]
+    assert name in CLOUDS

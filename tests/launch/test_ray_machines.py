@@ -26,6 +26,15 @@ rank: {top: 1, folds: 2}
 """
 RAYGEN = (sys.executable, "-m", "raygen")
 RAY = (sys.executable, "-m", "ray.scripts.scripts")
+METADATA = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"TRUE")
+HTTPServer(("127.0.0.1", 8169), Handler).handle_request()
+"""
 NO_TOKEN = """
 import ray, sys
 try:
@@ -182,6 +191,21 @@ def test_a_run_on_two_machines(network: SmallNetwork, tmp_path: Path) -> None:
             sys.executable, "-c", NO_TOKEN, f"{HEAD}:6379", cwd=place, net="worker", **wrong
         )
         assert (code, told.strip().splitlines()[-1]) == (1, "refused"), told
+
+    # a machine that its cloud takes away: its trials save, and go on elsewhere
+    assert submit("/mnt/runs/moved", "--set", "name=moved", "--set", "search.trials=500")[0] == 0
+    log = tmp_path / "moved.txt"
+    attached = network.start(*RAYGEN, "attach", "runs/moved", cwd=place, said=log)
+    wait_for(log, "search ")
+    (network.folder / "metadata.py").write_text(METADATA)
+    notice = "raygen.launch.spot_notice gcp --metadata http://127.0.0.1:8169"
+    told = network.on(WORKER, f"python {network.folder}/metadata.py & python -m {notice}")
+    assert "gcp takes this machine away in 30 s; Ray is told" in told
+    wait_for(log, f"node {WORKER} is about to be taken away; its trials go on elsewhere")
+    assert raygen("stop", "runs/moved")[0] == 0
+    assert attached.wait(120) == 0
+    moved = events(shared / "runs/moved/journal.jsonl")
+    assert not any(event.get("error") for event in moved)
 
     # the token is in no log, no ticket and no list of processes
     everything = subprocess.run(
