@@ -214,9 +214,11 @@ def main() -> None:
     except OSError as error:  # a full disk, a folder that was removed
         if os.environ.get("RAYGEN_DEBUG"):
             raise
-        kept = "what is in the journal is kept, and the same command goes on"
-        note(f"Error: {error.filename or 'this machine'}: {error.strerror or error}; {kept}")
-        sys.exit(1)
+        told = f"Error: {error.filename or 'this machine'}: {error.strerror or error}"
+        ran = sys.argv[1:2] and sys.argv[1] in ("generate", "search", "rank", "finetune")
+        kept = "; what is in the journal is kept, and the same command goes on" if ran else ""
+        note(f"{told}{kept}")
+        sys.exit(1 if ran else 2)
 
 
 def _run() -> int:

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from raygen.runs.paths import RunPaths
 
 _Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run: runs/<name>.")]
-_RunDir = Annotated[str | None, typer.Option("--run-dir", help="Folder, seen by all nodes.")]
+_RunDir = Annotated[
+    str | None,
+    typer.Option(
+        "--run-dir", help="Folder that all nodes see (on Slurm: runs/NAME, else /shared/runs/NAME)."
+    ),
+]
 _Output = Annotated[str | None, typer.Option("--output", help="File for the winner.")]
 _Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace a value.")
@@ -103,13 +108,7 @@ def submit(
 
 def status(run: _Run) -> None:
     """Tell where a submitted run is, why it waits, and how far it has come."""
-    from raygen.launch.ticket import read_ticket
-
-    ticket = read_ticket(run)
-    state = _state_of(ticket)
-    typer.echo(f"job {ticket.job}: {state.told()}")
-    if line := state.said if ticket.run else _progress(run):
-        typer.echo(line)
+    _tell_status(run)
 
 
 def logs(
@@ -148,7 +147,8 @@ def stop(run: _Run) -> None:
 def attach(run: _Run) -> None:
     """Follow a run to its end, whoever submitted it and whenever; leaving it does not stop it."""
     logs(run, None, follow=True)
-    status(run)
+    if _tell_status(run).word == "failed":
+        raise typer.Exit(1)
 
 
 def fetch(run: _Run) -> None:
@@ -170,6 +170,17 @@ def fetch(run: _Run) -> None:
     typer.echo(f"fetched: {len(written)} files into {run}; type raygen show {run}")
     if ticket.output and Path(ticket.output) in written:
         typer.echo(f"written: {ticket.output}")
+
+
+def _tell_status(run: Path) -> JobState:
+    from raygen.launch.ticket import read_ticket
+
+    ticket = read_ticket(run)
+    state = _state_of(ticket)
+    typer.echo(f"job {ticket.job}: {state.told()}")
+    if line := state.said if ticket.run else _progress(run):
+        typer.echo(line)
+    return state
 
 
 def _check_price(price: float, *, dry_run: bool) -> None:
@@ -204,6 +215,7 @@ def _planned(
 def _order(plan: Plan | Outline, config: Path, overrides: list[str]) -> Order:
     """What is to run, with full paths."""
     from raygen.launch.environment import packages_of
+    from raygen.launch.named_files import named_files
     from raygen.launch.order import Order
 
     return Order(
@@ -215,7 +227,7 @@ def _order(plan: Plan | Outline, config: Path, overrides: list[str]) -> Order:
         run=plan.paths.folder.resolve(),
         output=Path(plan.experiment.output).resolve(),
         log=plan.paths.job_log.resolve(),
-        data=getattr(plan.experiment.task.dataset, "path", None) or "",
+        files=named_files(plan.experiment, config.resolve().parent),
         packages=packages_of(plan.experiment, config.resolve().parent),
     )
 

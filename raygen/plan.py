@@ -25,6 +25,7 @@ from raygen.search.compatibility import check_checkpoints, check_search, fixed_w
 from raygen.search.strategies.auto import choose_algorithm
 from raygen.search.strategies.strategy import Terms
 from raygen.source.blueprint import AnyBlueprint
+from raygen.source.candidate import is_foreign
 from raygen.source.files import config_of
 from raygen.source.program import read_programs
 from raygen.uris import is_uri
@@ -310,18 +311,13 @@ def _check_output(experiment: Experiment, where: str) -> None:
             must="the winner is written there",
             remedy="type --output OTHER.py",
         ) from None
-    if output.is_file() and output.stat().st_size and "found by RayGen" not in _first_line(output):
+    if is_foreign(output):
         raise RunError(
             f"{output} is there already, and was not written by RayGen",
             where=where,
             must="a file that somebody else wrote is not overwritten",
             remedy="type --output OTHER.py",
         )
-
-
-def _first_line(path: Path) -> str:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return file.readline()
 
 
 def same_but_budget(one: Experiment, other: Experiment) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from raygen.config.load import dump_experiment, load_experiment
 from raygen.errors import RunError
+from raygen.launch.ticket import read_ticket
 from raygen.plan import Plan, same_but_budget
 from raygen.runs.journal import Journal, read_events
 from raygen.runs.paths import RunPaths
@@ -40,6 +41,7 @@ def open_run(
     paths = plan.paths
     try:
         _check_free(paths)
+        _check_no_copy(paths)
         paths.folder.mkdir(parents=True, exist_ok=True)
         lock = paths.lock.open("w")
     except OSError as error:
@@ -122,6 +124,21 @@ def _check_free(paths: RunPaths) -> None:
             where=str(paths.folder),
             must="the folder of a run is a new one, or that of the same run",
             remedy="type --run-dir OTHER",
+        )
+
+
+def _check_no_copy(paths: RunPaths) -> None:
+    """Refuse what was fetched from a cluster: the run itself goes on there.
+
+    Raises:
+        RunError: So it is.
+    """
+    if paths.ticket.exists() and (ticket := read_ticket(paths.folder)).run:
+        raise RunError(
+            f"it is a copy of a run on a cluster, job {ticket.job}",
+            where=str(paths.folder),
+            must="a run goes on where it is",
+            remedy="type raygen submit again, or --run-dir OTHER",
         )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -36,6 +40,7 @@ _OF_OUR_OWN_RAY = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
+_CONNECT_S = 10.0
 _STOPPING = b"stopping; what is done is kept, and a second Ctrl-C ends it at once\n"
 
 
@@ -73,10 +78,13 @@ def connect() -> Any:
         EnvironmentProblem: Ray cannot be reached or started.
     """
     cluster = os.environ.get("RAY_ADDRESS")
+    if cluster:
+        _check_address(cluster)
     for name, value in {**_SETTINGS, **({} if cluster else _OF_OUR_OWN_RAY)}.items():
         os.environ.setdefault(name, value)
     if not cluster and "ray" not in sys.modules:  # Ray reads it once, when it is imported
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+        _make_token()
     import ray  # takes half a second: only when something is really run
 
     try:
@@ -89,6 +97,41 @@ def connect() -> Any:
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         raise _no_ray(cluster, error) from error
     return ray
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address where nobody is at once; Ray itself looks for minutes.
+
+    Raises:
+        EnvironmentProblem: It is none, or nobody is there.
+    """
+    if address in ("auto", "local"):
+        return
+    found = re.fullmatch(r"\[?([\w.:-]+?)\]?:(\d{1,5})", address)
+    if found is None or int(found[2]) > 65535:
+        raise EnvironmentProblem(
+            "it is no address of a Ray cluster",
+            where=f"RAY_ADDRESS={address}",
+            must="it must be HOST:PORT of the head (6379 if it was not chosen), or auto",
+            remedy="for ray:// or http:// type raygen submit CONFIG --cluster ADDRESS",
+        )
+    try:
+        socket.create_connection((found[1], int(found[2])), timeout=_CONNECT_S).close()
+    except OSError as error:
+        raise _no_ray(address, error) from None
+
+
+def _make_token() -> None:
+    """Make the token of this user's clusters, which Ray would leave for others to read."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
+    with suppress(OSError):  # it is there, or Ray will say what is wrong
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.write(file, secrets.token_hex(32).encode())
+        os.close(file)
 
 
 def _no_ray(cluster: str | None, error: Exception) -> EnvironmentProblem:

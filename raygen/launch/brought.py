@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from raygen.errors import RunError
+from raygen.errors import RaygenError, RunError
 from raygen.launch.hand_over import SCRATCH
 from raygen.launch.ticket import Ticket
 from raygen.runs.paths import RunPaths
+from raygen.source.candidate import is_foreign
 
 Pack: TypeAlias = Callable[[str, IO[bytes]], object]
 """Writes what lies at a path below the folder of a run into a file, as a gzipped tar."""
@@ -32,8 +33,15 @@ def bring_run(pack: Pack, ticket: Ticket, paths: RunPaths) -> list[Path]:
         What was written.
 
     Raises:
-        RunError: The folder is not there.
+        RunError: The folder is not there, or somebody else's file lies where the winner goes.
     """
+    if ticket.output and is_foreign(Path(ticket.output)):
+        raise RunError(
+            "it was not written by RayGen",
+            where=ticket.output,
+            must="the winner goes there, and nobody else's file is overwritten",
+            remedy="move it away, and type raygen fetch again",
+        )
     written = []
     with tempfile.TemporaryDirectory(dir=paths.ticket.parent) as scratch:
         found = Path(scratch) / "run"
@@ -62,7 +70,15 @@ def trial_log(pack: Pack, trial: str) -> str:
         raise RunError(f"{trial!r} given", must="a trial is named by its number, such as 00003")
     below = f"trials/{trial}/log.txt"
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as file:
-        pack(below, file)
+        try:
+            pack(below, file)
+        except RaygenError as error:
+            if not any(sign in error.problem for sign in ("no such file", "Cannot stat")):
+                raise
+            remedy = "its number stands in what raygen logs RUN prints, such as 00003"
+            raise RunError(
+                f"there is no trial {trial}, or it has not begun", remedy=remedy
+            ) from None
         _unpack(file, Path(scratch))
         return (Path(scratch) / below).read_text(encoding="utf-8", errors="replace")
 

@@ -94,14 +94,21 @@ def bundle_of(folder: Path) -> Bundle:
 def _files(
     folder: Path, below: str, above: Sequence[tuple[str, _Ignores]]
 ) -> Iterator[tuple[str, int]]:
-    rules = [*above, *_rules(folder / below, below)]
     try:
         entries = sorted(os.scandir(folder / below), key=lambda each: each.name)
     except OSError as error:
         told, where = error.strerror or "cannot be read", str(folder / below)
         raise RunError(told, where=where, remedy="name it in .rayignore") from None
+    rules = [*above, *_rules(folder / below, below)]
     for entry in entries:
         name = f"{below}{entry.name}"
+        if not _is_text(name):
+            raise RunError(
+                f"the name {os.fsencode(name)!r} is not UTF-8",
+                where=str(folder),
+                must="what is shipped has names in UTF-8",
+                remedy="rename it, or name its folder in .rayignore",
+            )
         if entry.is_dir(follow_symlinks=False):
             name += "/"
         if entry.name in _NEVER or any(ignores(name[len(start) :]) for start, ignores in rules):
@@ -119,9 +126,23 @@ def _rules(folder: Path, below: str) -> Iterator[tuple[str, _Ignores]]:
 
     for name in _IGNORES:
         file = folder / name
-        if file.is_file():
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-            yield below, GitIgnoreSpec.from_lines(lines).match_file
+        if not file.is_file():
+            continue
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        for number, line in enumerate(lines, start=1):
+            try:
+                GitIgnoreSpec.from_lines([line])
+            except ValueError as error:
+                raise RunError(str(error), where=f"{file}:{number}", remedy="mend it") from None
+        yield below, GitIgnoreSpec.from_lines(lines).match_file
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _add(pack: zipfile.ZipFile, name: str, content: bytes, *, runs: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -28,7 +28,7 @@ from raygen.launch.ray_cluster import RayCluster, cluster_at, cluster_of
 
 Lines = Annotated[tuple[Text, ...], Field(strict=False)]
 OneLine = Annotated[Text, Field(pattern=r"^[^\r\n]+$"), Words("a text of one line")]
-Options = dict[str, Text | int]
+Options = dict[str, Text | int | Literal[True]]
 Program = Annotated[
     tuple[OneLine, ...],
     Field(min_length=1),
@@ -79,7 +79,8 @@ class Slurm(Section):
     """What runs RayGen on every node: the path of the interpreter of an environment that has it, or
     words such as `[apptainer, exec, --nv, /shared/raygen.sif, python]`."""
     options: Options = Field(default_factory=dict)
-    """Further options of sbatch by their long names, for example `constraint: a100`."""
+    """Further options of sbatch by their long names, for example `constraint: a100`; `true` for one
+    that has no value, as `exclusive: true`."""
 
     @model_validator(mode="after")
     def _has_time_before_its_notice(self) -> Slurm:
@@ -173,6 +174,13 @@ def read_cluster(path: str | Path) -> tuple[str, Cluster, Origin]:
     values, origin = read_document(path)
     if "provider" in values:
         return "ray", cluster_of(values, origin), origin
+    if "apiVersion" in values:
+        raise ConfigError(
+            "a manifest of Kubernetes given",
+            where=origin.file,
+            must="kubectl takes it; RayGen takes the address of what that makes",
+            remedy=f"type kubectl apply -f {path}, and --cluster http://localhost:8265",
+        )
     kinds = [kind for kind in ClusterFile.model_fields if kind in values]
     if len(kinds) != 1:
         raise ConfigError(

@@ -51,5 +51,6 @@ def run_command(
         raise EnvironmentProblem(f"{program} does not answer in {patience_s:g} s") from None
     if done.returncode:
         told = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-        raise EnvironmentProblem(f"{program} fails: {told[-1][:300]}")
+        last = told[-1].partition("; if you choose to ignore")[0]  # kubectl's, of no use here
+        raise EnvironmentProblem(f"{program} fails: {last[:300]}")
     return done.stdout

@@ -24,6 +24,7 @@ _HIDDEN = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "RAY_JOB_HEADERS")
 """Variables that Ray lets take the place of the address that it is given."""
 _START_S = 60.0
 _CONNECT_S = 10.0
+_ANSWER_S = 30.0
 
 
 class NotUp(EnvironmentProblem):
@@ -143,6 +144,26 @@ def told(where: str) -> Iterator[None]:
             must="the token must be the cluster's",
             remedy="put it into ~/.ray/auth_token, or name its file in file_mounts",
         ) from None
+    except requests.exceptions.SSLError as error:
+        raise EnvironmentProblem(
+            f"TLS fails: {_first(error)}",
+            where=where,
+            must="a server of https must have a certificate that is trusted here",
+            remedy="name its own in REQUESTS_CA_BUNDLE, or write http:// for one without TLS",
+        ) from None
+    except requests.exceptions.Timeout:
+        raise EnvironmentProblem(
+            f"it has not answered for {_ANSWER_S:g} s",
+            where=where,
+            must="Ray's job server must be there, and not be stuck",
+            remedy="look with ray status there",
+        ) from None
+    except (requests.exceptions.JSONDecodeError, KeyError, TypeError):
+        raise EnvironmentProblem(
+            "what answers is no job server of Ray's",
+            where=where,
+            must=f"its dashboard must be meant (port {JOB_PORT})",
+        ) from None
     except (ConnectionError, requests.exceptions.ConnectionError):
         raise NotUp(
             "no job server answers",
@@ -151,8 +172,11 @@ def told(where: str) -> Iterator[None]:
             remedy="type ray up FILE, or look with ray status there",
         ) from None
     except (RuntimeError, requests.exceptions.RequestException) as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise EnvironmentProblem(line[:300], where=where) from None
+        raise EnvironmentProblem(_first(error), where=where) from None
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _client(address: str, token: str) -> Any:
@@ -162,7 +186,14 @@ def _client(address: str, token: str) -> Any:
     for module in ("dashboard_sdk", "job.sdk"):  # whose levels are set when they are imported
         logging.getLogger(f"ray.dashboard.modules.{module}").setLevel(logging.WARNING)
     headers = {"Authorization": f"Bearer {token}"} if token else None
-    return JobSubmissionClient(address, headers=headers)
+
+    class Impatient(JobSubmissionClient):  # type: ignore[misc]  # Ray has no types
+        """Ray's own waits for ever for a server that says nothing."""
+
+        def _do_request(self, *args: Any, **kwargs: Any) -> Any:
+            return super()._do_request(*args, timeout=_ANSWER_S, **kwargs)
+
+    return Impatient(address, headers=headers)
 
 
 def _check_listens(address: str) -> None:

@@ -47,7 +47,7 @@ def manifests(cluster: KubeRay, order: Order) -> str:
         order: What runs on the head.
 
     Raises:
-        ConfigError: The run would lie elsewhere.
+        ConfigError: The run would lie elsewhere, or the config names files beside it.
     """
     if not order.run.is_relative_to(SHARED):
         raise ConfigError(
@@ -55,6 +55,13 @@ def manifests(cluster: KubeRay, order: Order) -> str:
             where="--run-dir",
             must=f"it must lie below {SHARED}, where the pods mount the claim",
             remedy=f"for example {SHARED}/runs/{order.name}",
+        )
+    for key, path in order.files:
+        raise ConfigError(
+            f"{path} ({key}) is beside the config",
+            where=str(order.config),
+            must="nothing but the config itself is shipped to Kubernetes",
+            remedy=f"put it into the claim and give its full path there, {SHARED}/...",
         )
     name, run = job_name(order.name), str(order.run)
     command = order.command([cluster.python], _CONFIG, run, f"{run}/model.py")

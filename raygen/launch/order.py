@@ -29,8 +29,8 @@ class Order:
     """File for the winner, by its full path."""
     log: Path
     """For what the job prints, by its full path."""
-    data: str = ""
-    """Path of the data set, as the config has it; empty if it has a name."""
+    files: Sequence[tuple[str, str]] = ()
+    """Keys of the config that name a file by a relative path, and the path from its folder on."""
     packages: Packages = field(default_factory=Packages)
     """What is to be installed for it."""
 

@@ -126,21 +126,34 @@ def read_token(cluster: RayCluster) -> str:
     if os.environ.get("RAY_AUTH_MODE") == "disabled":
         return ""
     if not cluster.token and (given := os.environ.get("RAY_AUTH_TOKEN")):
-        return given.strip()
+        return _checked(given, "RAY_AUTH_TOKEN")
     named = cluster.token or os.environ.get("RAY_AUTH_TOKEN_PATH", "")
     path = Path(named).expanduser() if named else Path.home() / _TOKEN
     if not named and not path.exists():
         return ""
     try:
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, ValueError) as error:
-        told = getattr(error, "strerror", None) or "no token"
+        return _checked(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    except OSError as error:
+        told = error.strerror or "cannot be read"
         raise EnvironmentProblem(
             told,
             where=str(path),
             must="it must hold the token of the cluster",
             remedy="type ray get-auth-token --generate && chmod 600 ~/.ray/auth_token",
         ) from None
+
+
+def _checked(token: str, where: str) -> str:
+    """A token, if it can be one; else it is not shown."""
+    token = token.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise EnvironmentProblem(
+            "what it holds is no token",
+            where=where,
+            must="it must be one word of letters, digits and signs, on one line",
+            remedy="type ray get-auth-token --generate && chmod 600 ~/.ray/auth_token",
+        )
+    return token
 
 
 def _check_schema(values: Mapping[str, Any], origin: Origin) -> None:
@@ -182,6 +195,32 @@ def _check_schema(values: Mapping[str, Any], origin: Origin) -> None:
             must=f"it must be one of {listed(PROVIDERS)}",
             remedy=did_you_mean(kind, PROVIDERS),
         )
+    for section, key in (("auth", "ssh_user"), ("provider", "head_ip")):
+        given = str(values[section].get(key, ""))
+        if given.startswith("-") or re.search(r"\s", given):
+            raise ConfigError(
+                f"{show(given)} given",
+                where=origin.where(f"{section}.{key}"),
+                must="it must be one word that does not begin with a dash",
+            )
+    types = values.get("available_node_types") or {}
+    if types and values.get("head_node_type") not in types:
+        raise ConfigError(
+            f"{show(values.get('head_node_type'))} given",
+            where=origin.where("head_node_type"),
+            must=f"it must be one of available_node_types: {listed(types)}",
+        )
+    for name, each in types.items():
+        least, most = (
+            each.get("min_workers", 0),
+            each.get("max_workers", each.get("min_workers", 0)),
+        )
+        if least > most:
+            raise ConfigError(
+                f"{least} given, and max_workers: {most}",
+                where=origin.where(f"available_node_types.{name}.min_workers"),
+                must="it must not be above max_workers",
+            )
     if kind == "local" and not values["provider"].get("head_ip"):
         raise ConfigError(
             "missing", where=origin.where("provider.head_ip"), must="see cluster/onprem.yaml"

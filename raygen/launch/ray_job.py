@@ -67,7 +67,9 @@ def description(cluster: RayCluster, order: Order) -> str:
         lines += ["# its job server, through:", shlex.join([*tunnel, "cat"])]
     else:
         lines += [f"# its job server: {cluster.address}"]
-    lines += [f"# shipped from {order.config.parent}: {_shipped(order).told()}"]
+    bundle = _shipped(order)
+    bundle.packed()  # or say already that it is too large
+    lines += [f"# shipped from {order.config.parent}: {bundle.told()}"]
     if settings := order.packages.settings:
         lines += [f"# installed on each node by Ray: {order.packages.told}", json.dumps(settings)]
     lines += [f"# the run, on the cluster: {order.run}", f"# the job {job_prefix(order)}N:"]
@@ -179,27 +181,20 @@ def _shipped(order: Order) -> Bundle:
     """What goes along.
 
     Raises:
-        RunError: The data set does not, and is not on the cluster either; or a file that is to be
-            installed does not.
+        RunError: A file that the config names does not, or it is more than a job server takes.
     """
     bundle = bundle_of(order.config.parent)
-    for name in order.packages.files:
+    wanted = [("the config", order.config.name), *order.files]
+    wanted += [("environment", name) for name in order.packages.files]
+    for key, name in wanted:
         if not bundle.holds(name):
             raise RunError(
-                f"{name}, which is to be installed, does not go along",
+                f"{name} ({key}) does not go along",
                 where=str(order.config.parent),
-                must=".gitignore and .rayignore must not leave it out",
-                remedy=f"write !{name} at the end of the one that does",
+                must="the config's folder is shipped, without what .gitignore and .rayignore name",
+                remedy=f"put it there, and !{name} at the end of the file that leaves it out; or "
+                "on the shared folder, and give its full path",
             )
-    goes_along = order.data and not order.data.startswith(("/", "~")) and not is_uri(order.data)
-    if goes_along and not bundle.holds(order.data):
-        raise RunError(
-            f"the data set {order.data} does not go along",
-            where=str(order.config),
-            must="a relative path counts from the config's folder, which is shipped "
-            "but for what .gitignore and .rayignore leave out",
-            remedy="put it there, or on the shared folder, and give its full path",
-        )
     return bundle
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 
+from raygen.errors import ConfigError
 from raygen.launch.cluster_file import Slurm
 from raygen.launch.order import Order
 
@@ -96,7 +97,12 @@ def batch_script(cluster: Slurm, order: Order) -> str:
     Args:
         cluster: What the job asks for.
         order: What runs on its first node; its paths must be the same on all nodes.
+
+    Raises:
+        ConfigError: A path has several lines.
     """
+    if "\n" in f"{order.log}{order.here}{order.run}{order.output}{order.config}":
+        raise ConfigError("a path with a line break given", must="the script has one line for it")
     command = order.command(cluster.python, str(order.config), str(order.run), str(order.output))
     asked = {
         "job-name": f"raygen-{order.name}",
@@ -113,10 +119,14 @@ def batch_script(cluster: Slurm, order: Order) -> str:
         "account": cluster.account,
         "signal": f"B:TERM@{round(cluster.notice)}",
         "open-mode": "append",
-        "output": order.log,
+        "output": str(order.log).replace("%", "%%"),
         **cluster.options,
     }
-    lines = [f"#SBATCH --{key}={_word(value)}" for key, value in asked.items() if value is not None]
+    lines = [
+        f"#SBATCH --{key}" if value is True else f"#SBATCH --{key}={_word(value)}"
+        for key, value in asked.items()
+        if value is not None
+    ]
     lines.append("#SBATCH --requeue" if cluster.requeue else "#SBATCH --no-requeue")
     parts = [_BEGIN, _NODES_ONE_BY_ONE, _RUN, _END_ARRAY, _END]
     if not cluster.array:

@@ -24,7 +24,10 @@ def read_board(paths: RunPaths) -> dict[str, Any] | None:
         board = json.loads(paths.leaderboard.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except OSError as error:
+        told = error.strerror or "cannot be read"
+        raise RunError(told, where=str(paths.leaderboard)) from None
+    except ValueError:
         board = None
     if not _is_board(board):
         raise RunError(

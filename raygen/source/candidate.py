@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 Scalar = str | int | float | bool
@@ -67,3 +68,11 @@ def _literal(name: str, value: ast.expr) -> dict[str, Any]:
         return {name: ast.literal_eval(value)}
     except ValueError:  # computed from the environment, such as DEVICE
         return {}
+
+
+def is_foreign(file: Path) -> bool:
+    """Whether somebody else has written a file where a winner is to go."""
+    if not file.is_file() or not file.stat().st_size:
+        return False
+    with file.open(encoding="utf-8", errors="replace") as text:
+        return "found by RayGen" not in text.readline()

@@ -64,3 +64,15 @@ def test_too_much_is_refused_by_folder(tmp_path: Path, monkeypatch: pytest.Monke
     write(tmp_path, images__c=500_000)
     with pytest.raises(RunError, match=r"takes 48\.8 kB, packed"):
         bundle_of(tmp_path)
+
+
+def test_what_cannot_be_shipped_is_told(tmp_path: Path) -> None:
+    """A pattern that is none, and a name that no zip can hold."""
+    (tmp_path / ".gitignore").write_text("*.csv\n\\\n")
+    with pytest.raises(RunError, match=r"\.gitignore:2: "):
+        bundle_of(tmp_path)
+
+    (tmp_path / ".gitignore").write_text("")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")).touch()
+    with pytest.raises(RunError, match=r"is not UTF-8; .* rename it"):
+        bundle_of(tmp_path)

@@ -15,6 +15,7 @@ RAY = """\
 provider: {type: local, head_ip: a, worker_ips: [c, d]}
 auth: {ssh_user: b}
 file_mounts: {"~/.ray/auth_token": "~/.ray/auth_token"}"""
+TYPE = "{resources: {}, node_config: {}}"
 SHIPPED = Path(__file__).resolve().parents[2] / "cluster"
 
 
@@ -44,6 +45,9 @@ def test_shipped_file_is_read() -> None:
         (f"{RAY}\nmin_workers: two", r"cluster.yaml:4: min_workers: 'two' given; .* from 0 to 2"),
         (f"{RAY}\nmin_workers: 3", r"cluster.yaml:4: min_workers: 3 given; .* from 0 to 2"),
         (f"{RAY}\nmin_workers: 2\nmax_workers: 1", r"min_workers: 2 given; .* from 0 to 1"),
+        (RAY.replace("ssh_user: b", "ssh_user: -oProxyCommand=b"), r"ssh_user: '-oProxy.* a dash"),
+        (f"{RAY}\nhead_node_type: a\navailable_node_types: {{b: {TYPE}}}", r"head_node_type: 'a' "),
+        ("apiVersion: ray.io/v1\nkind: RayCluster", r"cluster.yaml: a manifest .* kubectl apply"),
         (RAY.replace("local", "locall"), r"type: 'locall' given; .* did you mean `local`"),
         (RAY.partition("\nfile_mounts")[0], r"file_mounts: no token given; who reaches .* without"),
         (RAY.replace("ssh_user: b", "ssh_user: b, ssh_private_key: no"), r"'no' given; there must"),

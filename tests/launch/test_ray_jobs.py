@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import socket
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -190,7 +191,7 @@ def test_data_that_is_left_out_is_told(cluster: FakeJobServer, place: Path, rayg
 
     code, told = raygen(*SUBMIT, "--set", task)
 
-    assert (code, "the data set rows.csv does not go along" in told) == (2, True), told
+    assert (code, "rows.csv (task.dataset.path) does not go along" in told) == (2, True), told
     (place / ".gitignore").unlink()
     assert raygen(*SUBMIT, "--set", task)[0] == 0
 
@@ -220,7 +221,7 @@ def test_an_address_needs_no_ssh(
     assert (place / "runs/digits/leaderboard.json").read_text() == "{}"
     assert raygen("logs", "runs/digits", "00000")[1] == "epoch 1\n"
     code, told = raygen("logs", "runs/digits", "00001")
-    assert (code, "there is no such file on the cluster" in told) == (2, True)
+    assert (code, "there is no trial 00001, or it has not begun" in told) == (2, True)
     assert len(cluster.jobs) == 1, "those that print are forgotten"
 
 
@@ -233,16 +234,26 @@ def test_what_a_run_came_to_is_fetched(
     for name in ("leaderboard.json", "model.py", "trials/00000/checkpoint-0/w", ".lock"):
         (there / name).write_text(name)
     (there / "trials/00000/log.txt").write_text("epoch 1\n")
+    winner = '"""Digits: a PyTorch network found by RayGen."""\n'
+    (there / "model.py").write_text(winner)
     raygen(*SUBMIT, "--run-dir", str(there), "--output", "winner.py")
 
     code, told = raygen("fetch", "runs/digits")
 
     assert code == 0, told
-    assert (place / "winner.py").read_text() == "model.py"
+    assert (place / "winner.py").read_text() == winner
     assert (place / "runs/digits/leaderboard.json").exists()
     assert not list((place / "runs/digits").rglob("checkpoint-*"))
     assert raygen("logs", "runs/digits", "00000")[1] == "epoch 1\n"
-    assert "No such file" in raygen("logs", "runs/digits", "00009")[1]
+    assert "there is no trial 00009" in raygen("logs", "runs/digits", "00009")[1]
+
+    # what is here is a copy, and what lies where the winner goes may be somebody else's
+    code, told = raygen("rank", "runs/digits")
+    (place / "winner.py").write_text("print('mine')\n")
+    assert (code, len(told.splitlines())) == (2, 1), told
+    code, told = raygen("fetch", "runs/digits")
+    assert (code, "winner.py: it was not written by RayGen" in told) == (2, True), told
+    assert (place / "winner.py").read_text() == "print('mine')\n"
     assert "named by its number" in raygen("logs", "runs/digits", "../x")[1]
 
 
@@ -350,3 +361,48 @@ def test_a_cluster_that_is_not_up_is_started(
     file = str((place / "ray.yaml").resolve())
     assert asked == [("up", "--yes", "--no-config-cache", file)] * 2
     assert len(cluster.jobs) == 1
+
+
+def test_files_that_the_config_names_go_along(
+    cluster: FakeJobServer, place: Path, raygen: Raygen
+) -> None:
+    """Whatever key names them, and the config itself; a dry run says so too."""
+    (place / "train.py").write_text("def train(lr): return {'loss': lr}\n")
+    custom = "{name: Custom, objective: train.py:train, metric: loss}"
+    parameters = "model={parameters: {lr: {float: [0.1, 1.0]}}}"
+    words = (*SUBMIT, "--set", f"task={custom}", "--set", parameters)
+    for ignored, told in (("train.py", "train.py (task.objective)"), ("*", "config.yaml (the")):
+        (place / ".gitignore").write_text(f"{ignored}\n")
+        for more in ((), ("--dry-run",)):
+            code, said = raygen(*words, *more)
+            assert (code, f"{told}" in said, len(said.splitlines())) == (2, True, 1), said
+
+    (place / ".gitignore").write_text("")
+    assert raygen(*words, "--dry-run")[0] == 0
+    assert not cluster.jobs
+
+
+def test_a_server_that_says_nothing_is_given_up(
+    cluster: FakeJobServer, raygen: Raygen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It listens, and is stuck."""
+    monkeypatch.setattr("raygen.launch.job_server._ANSWER_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as stuck:
+        address = f"http://127.0.0.1:{stuck.getsockname()[1]}"
+        code, told = raygen("submit", "config.yaml", "--cluster", address)
+
+    assert (code, len(told.splitlines())) == (2, 1), told
+    assert "it has not answered for 0.3 s; Ray's job server must be there" in told
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "with blank", "\u00fc"])
+def test_what_is_no_token_is_not_shown(
+    cluster: FakeJobServer, place: Path, raygen: Raygen, token: str
+) -> None:
+    """It may be another secret."""
+    (place / "token").write_text(token)
+
+    code, told = raygen(*SUBMIT)
+
+    assert (code, "what it holds is no token" in told) == (2, True), told
+    assert not any(part in told for part in token.split())

@@ -35,6 +35,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"TRUE")
 HTTPServer(("127.0.0.1", 8169), Handler).handle_request()
 """
+ALIVE = """
+import ray
+ray.init(address="auto", logging_level="ERROR", log_to_driver=False)
+print([node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]])
+"""
 NO_TOKEN = """
 import ray, sys
 try:
@@ -201,7 +206,11 @@ def test_a_run_on_two_machines(network: SmallNetwork, tmp_path: Path) -> None:
     notice = "raygen.launch.spot_notice gcp --metadata http://127.0.0.1:8169"
     told = network.on(WORKER, f"python {network.folder}/metadata.py & python -m {notice}")
     assert "gcp takes this machine away in 30 s; Ray is told" in told
-    wait_for(log, f"node {WORKER} is about to be taken away; its trials go on elsewhere")
+    (network.folder / "alive.py").write_text(ALIVE)
+    deadline = time.monotonic() + 20  # before the 30 s are over, when it would be killed
+    while WORKER in network.on(HEAD, f"python {network.folder}/alive.py"):
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(1)
     assert raygen("stop", "runs/moved")[0] == 0
     assert attached.wait(120) == 0
     moved = events(shared / "runs/moved/journal.jsonl")

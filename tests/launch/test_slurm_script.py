@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from raygen.errors import ConfigError
 from raygen.launch.cluster_file import Slurm
 from raygen.launch.order import Order
 from raygen.launch.slurm import batch_script
@@ -29,8 +30,13 @@ def script(
     folder: str = "/home/ann/my runs", *, array: bool = False, python: tuple[str, ...] = ("python",)
 ) -> str:
     """A script of a folder with a space."""
-    place = Path(folder)
-    order = Order(
+    cluster = CLUSTER.model_copy(update={"array": array, "python": python})
+    return batch_script(cluster, order_of(Path(folder)))
+
+
+def order_of(place: Path) -> Order:
+    """A run in that folder."""
+    return Order(
         name="digits",
         verb=("generate", "--config"),
         config=place / "it's here.yaml",
@@ -40,7 +46,6 @@ def script(
         output=place / "model.py",
         log=place / "log.txt",
     )
-    return batch_script(CLUSTER.model_copy(update={"array": array, "python": python}), order)
 
 
 @pytest.mark.parametrize(("name", "array"), [("slurm_job.sh", False), ("slurm_array.sh", True)])
@@ -92,3 +97,15 @@ def test_everything_runs_in_a_container(array: bool) -> None:
     plain = script(array=array)
     assert text.count(quoted) == plain.count("python -") > 4
     assert text.replace(quoted, "python -") == plain
+
+
+def test_paths_and_options_are_taken_as_they_are() -> None:
+    """A % is no pattern of Slurm's, a line break no new line; an option may have no value."""
+    options = {"exclusive": True, "constraint": "a100"}
+    text = batch_script(Slurm(options=options), order_of(Path("/runs/50%j")))
+
+    assert "#SBATCH --output=/runs/50%%j/log.txt\n" in text
+    assert "#SBATCH --exclusive\n" in text
+    assert "#SBATCH --constraint=a100\n" in text
+    with pytest.raises(ConfigError, match="a path with a line break given"):
+        batch_script(Slurm(), order_of(Path("/runs/a\ntouch b")))
