@@ -44,7 +44,8 @@ def show_searched(paths: RunPaths, as_json: bool) -> None:
         return
     _print(found.table())
     show_advice(paths)
-    note(f"not ranked yet; type raygen rank {paths.folder}")
+    verb = "status" if paths.ticket.exists() else "rank"
+    note(f"not ranked yet; type raygen {verb} {paths.folder}")
 
 
 def _show_training(found: RunView, paths: RunPaths) -> None:
