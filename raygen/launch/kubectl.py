@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -103,10 +104,12 @@ def _grown(job: str, follow: bool, read: Callable[[JobState], str]) -> Iterator[
         try:
             state = _state(job)
             text = read(state)
-        except EnvironmentProblem:
+        except EnvironmentProblem as error:
             failures += 1
             if not begun or not follow or failures > _MOST_FAILURES:
                 raise
+            if failures == 1:
+                print(f"{error.problem}; trying again until it is back", file=sys.stderr)
             time.sleep(_AGAIN_S)
             continue
         yield text.removeprefix(known)

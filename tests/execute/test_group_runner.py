@@ -230,6 +230,30 @@ def test_a_group_out_of_memory_begins_again_with_smaller_micro_batches(
 
 
 @pytest.mark.slow
+def test_a_group_on_a_node_that_must_go_begins_anew(
+    new_digits: Callable[..., Job], new_group: Callable[..., GroupRunner]
+) -> None:
+    """When it has saved; nothing is told twice, and it is no failure, retries or not."""
+    job = new_digits("moves", before_report="__import__('time').sleep(1.0)")
+    group, leaving = new_group(2, retries=0), frozenset[str]()
+    group._leaving.nodes = lambda: leaving  # type: ignore[method-assign]
+    group.start(job)
+    heard = [group.next()]
+    launch = group._launch
+    assert launch is not None
+
+    leaving, moved = frozenset(launch.nodes), False
+    while not heard[-1].state.is_over():
+        heard.append(group.next())
+        if group._launch not in (launch, None):
+            leaving, moved = frozenset(), True
+
+    assert [message.epoch for message in heard] == list(range(1, EPOCHS + 1))
+    assert heard[-1].state is State.FINISHED
+    assert moved
+
+
+@pytest.mark.slow
 def test_whatever_a_process_comes_to_is_told_as_of_one(
     new_digits: Callable[..., Job], new_group: Callable[..., GroupRunner]
 ) -> None:
