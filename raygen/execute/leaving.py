@@ -7,6 +7,7 @@ by a SIGTERM to ``ray start --block``, as Kubernetes and Slurm do.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from raygen.execute.job import Job, Message
@@ -33,7 +34,8 @@ class Leaving:
     def nodes(self) -> frozenset[str]:
         """Their numbers."""
         if time.monotonic() - self._asked > _FRESH_S:
-            self._known = leaving_nodes()
+            with suppress(Exception):  # a head that does not answer is nothing to fail by
+                self._known = leaving_nodes()
             self._asked = time.monotonic()
         return self._known
 
