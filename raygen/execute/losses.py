@@ -11,7 +11,12 @@ from raygen.execute.turn import TurnTakenError
 
 MOST_FORGIVEN = 10
 """Losses that a job is forgiven; one that takes every node down would never end."""
-_OF_THE_NODE = ("its node has died", UNSEEN, "No module named 'raygen'")
+_OF_THE_NODE = (
+    "its node has died",
+    "Owner's node has crashed",
+    UNSEEN,
+    "No module named 'raygen'",
+)
 """What Ray says, or a worker on a node that has just joined and cannot be used."""
 
 

@@ -12,6 +12,10 @@ CRASH = ray.exceptions.ActorDiedError()
 CUT = ray.exceptions.ActorUnavailableError("Socket closed", None)
 NODE = ray.exceptions.RayActorError(error_msg="The actor died because its node has died.")
 TAKEN = TurnTakenError()
+OWNER = ray.exceptions.RayActorError(
+    error_msg="The actor is dead because its owner has died. Worker exit detail: "
+    "Owner's node has crashed."
+)
 PREEMPTED = ray.exceptions.RayActorError(error_msg="The actor died.", preempted=True)
 
 
@@ -21,7 +25,7 @@ def test_only_a_worker_that_dies_by_itself_counts() -> None:
 
     assert not losses.forgives("a", CRASH)
     assert not losses.forgives("a", OSError())
-    assert all(losses.forgives("a", error) for error in (CUT, NODE, PREEMPTED, TAKEN))
+    assert all(losses.forgives("a", error) for error in (CUT, NODE, OWNER, PREEMPTED, TAKEN))
 
 
 def test_forgiveness_ends() -> None:
