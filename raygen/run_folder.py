@@ -40,8 +40,8 @@ def open_run(
     """
     paths = plan.paths
     try:
-        _check_free(paths)
         _check_no_copy(paths)
+        _check_free(paths)
         paths.folder.mkdir(parents=True, exist_ok=True)
         lock = paths.lock.open("w")
     except OSError as error:
@@ -133,7 +133,10 @@ def _check_no_copy(paths: RunPaths) -> None:
     Raises:
         RunError: So it is.
     """
-    if paths.ticket.exists() and (ticket := read_ticket(paths.folder)).run:
+    if not paths.ticket.exists():
+        return
+    ticket = read_ticket(paths.folder)
+    if ticket.run and Path(ticket.run).resolve() != paths.folder.resolve():
         raise RunError(
             f"it is a copy of a run on a cluster, job {ticket.job}",
             where=str(paths.folder),

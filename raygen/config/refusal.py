@@ -45,7 +45,7 @@ def refusal(
         return ConfigError("missing", where=origin.where(path), must=must, remedy=example)
     if held is not None:
         must = f"it must be {allowed_by(held)}"
-        remedy = f"quote it: '{show(given)}'" if isinstance(given, (int, float)) else ""
+        remedy = f"quote it: '{show(given)}'" if type(given) in (int, float) else ""
         return ConfigError(
             f"{show(given)} given", where=origin.where(path), must=must, remedy=remedy
         )

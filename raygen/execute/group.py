@@ -10,7 +10,7 @@ from pathlib import Path
 from raygen.execute.child import GOING
 from raygen.execute.group_launch import Ended, Event, Joined, Launch, Lost, Told
 from raygen.execute.job import Job, Message
-from raygen.execute.leaving import Leaving, has_saved
+from raygen.execute.leaving import Leaving, NodeLeavingError, has_saved
 from raygen.execute.losses import MOST_FORGIVEN
 from raygen.execute.newcomers import Newcomers
 from raygen.execute.run import Worker
@@ -76,6 +76,8 @@ class GroupRunner(JobRunner):
     def start(self, job: Job) -> None:
         """Begin a job; an earlier one is ended first."""
         self.stop()
+        if self._leaving.here():
+            raise NodeLeavingError
         self._job, self._deaths, self._forgiven, self._told = job, 0, 0, 0
         self._launch = self._launched(job)
 
@@ -101,6 +103,9 @@ class GroupRunner(JobRunner):
         assert self._launch is not None, "start() comes first"
         assert self._job is not None, "start() comes first"
         if self._goes:
+            if self._leaving.here():
+                self.stop()
+                raise NodeLeavingError
             self._begin_again(self._job)
         if self._holds:
             self._consent(self._launch)
@@ -136,7 +141,8 @@ class GroupRunner(JobRunner):
         """The next event, if there is one in time; rank 0 is told when one of its nodes must go."""
         until = time.monotonic() + timeout_s
         while True:
-            if launch.is_up and not self._knows and launch.nodes & self._leaving.nodes():
+            leaves = self._leaving.here() or bool(launch.nodes & self._leaving.nodes())
+            if launch.is_up and not self._knows and leaves:
                 self._knows = True
                 launch.say(GOING)
             left = until - time.monotonic()

@@ -6,6 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from raygen.execute.arrays import share_arrays
 from raygen.execute.disk import disk_full
 from raygen.execute.group import new_runner
 from raygen.execute.job import Job, Message
-from raygen.execute.leaving import NodeLeavingError
+from raygen.execute.leaving import Leaving, NodeLeavingError
 from raygen.execute.losses import Losses
 from raygen.execute.newcomers import elsewhere
 from raygen.execute.run import Run, Worker
@@ -37,8 +38,11 @@ class PoolWorker:
         self._data = str(share_arrays(arrays, worker.data_key))
         self._runner = new_runner(worker)
 
-    def arrive(self) -> None:
-        """Say that it is there."""
+    def arrive(self) -> str:
+        """Say that it is there, and on which node."""
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id())
 
     def run(self, job: Job) -> Iterator[Message]:
         """Run a job and yield its messages; it goes on from its checkpoint if it has one."""
@@ -59,6 +63,8 @@ class Pool:
         self._idle: list[Any] = []
         self._arrivals: dict[Any, tuple[Any, float]] = {}
         """Of workers that are not there yet: the promise to say so, and since when."""
+        self._node_of: dict[Any, str] = {}
+        self._leaving = Leaving()
         self._busy: dict[Any, tuple[Any, tuple[Any, Job, int]]] = {}
 
     def __enter__(self) -> Pool:
@@ -86,6 +92,7 @@ class Pool:
                 self._busy[said] = worker, (key, job, deaths)
             ready, _ = ray.wait(list(self._busy), timeout=_PATIENCE_S)
             self._welcome()
+            self._dismiss()
             self._waiting.note(waits=self._all_wait())
             for said in ready:
                 worker, (key, job, deaths) = self._busy[said]
@@ -133,7 +140,19 @@ class Pool:
             return
         ready, _ = ray.wait(list(promises), num_returns=len(promises), timeout=0)
         for promise in ready:
-            del self._arrivals[promises[promise]]
+            worker = promises[promise]
+            del self._arrivals[worker]
+            with suppress(ray.exceptions.RayError):  # who asks it for something hears of it
+                self._node_of[worker] = ray.get(promise)
+
+    def _dismiss(self) -> None:
+        """End idle workers of nodes that are about to be taken away, which then go at once."""
+        import ray
+
+        leaving = self._leaving.nodes()
+        for worker in [each for each in self._idle if self._node_of.get(each) in leaving]:
+            self._idle.remove(worker)
+            ray.kill(worker)
 
     def _taken_back(self) -> Iterator[tuple[Any, Job, int]]:
         """Orders of workers that do not come, for those that are idle.

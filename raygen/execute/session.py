@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -117,21 +118,24 @@ def _check_address(address: str) -> None:
         )
     try:
         socket.create_connection((found[1], int(found[2])), timeout=_CONNECT_S).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a name that is none
         raise _no_ray(address, error) from None
 
 
 def _make_token() -> None:
     """Make the token of this user's clusters, which Ray would leave for others to read."""
-    if os.environ.get("RAY_AUTH_TOKEN"):
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ["RAY_AUTH_MODE"] != "token":
         return
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
-    with suppress(OSError):  # it is there, or Ray will say what is wrong
+    with suppress(OSError, RuntimeError):  # it is there, or Ray will say what is wrong
+        named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+        path = Path(named) if named else Path.home() / ".ray" / "auth_token"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        os.write(file, secrets.token_hex(32).encode())
-        os.close(file)
+        if path.exists():
+            return
+        with tempfile.NamedTemporaryFile(dir=path.parent) as draft:  # for its owner alone
+            draft.write(secrets.token_hex(32).encode())
+            draft.flush()
+            os.link(draft.name, path)  # as a whole, and not over another's
 
 
 def _no_ray(cluster: str | None, error: Exception) -> EnvironmentProblem:

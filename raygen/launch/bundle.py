@@ -37,6 +37,8 @@ class Bundle:
     def holds(self, path: str) -> bool:
         """Whether a file, or something in a folder, goes along."""
         name = str(PurePosixPath(path))
+        if name == ".":
+            return bool(self.files)
         return any(file == name or file.startswith(f"{name}/") for file, _ in self.files)
 
     def told(self) -> str:
@@ -102,6 +104,10 @@ def _files(
     rules = [*above, *_rules(folder / below, below)]
     for entry in entries:
         name = f"{below}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            name += "/"
+        if entry.name in _NEVER or any(ignores(name[len(start) :]) for start, ignores in rules):
+            continue
         if not _is_text(name):
             raise RunError(
                 f"the name {os.fsencode(name)!r} is not UTF-8",
@@ -109,10 +115,6 @@ def _files(
                 must="what is shipped has names in UTF-8",
                 remedy="rename it, or name its folder in .rayignore",
             )
-        if entry.is_dir(follow_symlinks=False):
-            name += "/"
-        if entry.name in _NEVER or any(ignores(name[len(start) :]) for start, ignores in rules):
-            continue
         if name.endswith("/"):
             yield from _files(folder, name, rules)
         elif entry.is_file():

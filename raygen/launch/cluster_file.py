@@ -28,7 +28,13 @@ from raygen.launch.ray_cluster import RayCluster, cluster_at, cluster_of
 
 Lines = Annotated[tuple[Text, ...], Field(strict=False)]
 OneLine = Annotated[Text, Field(pattern=r"^[^\r\n]+$"), Words("a text of one line")]
-Options = dict[str, Text | int | Literal[True]]
+Options = dict[
+    str,
+    Annotated[
+        Text | int | Literal[True],
+        Words("a text, a whole number, or true for an option without a value"),
+    ],
+]
 Program = Annotated[
     tuple[OneLine, ...],
     Field(min_length=1),

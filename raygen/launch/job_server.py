@@ -31,6 +31,10 @@ class NotUp(EnvironmentProblem):
     """The head is reached, and no job server answers there."""
 
 
+class NoAnswer(EnvironmentProblem):
+    """The job server is there, and says nothing."""
+
+
 @contextmanager
 def job_server(cluster: RayCluster) -> Iterator[Any]:
     """Ray's client of the job server, for as long as the block lasts.
@@ -54,7 +58,10 @@ def job_server(cluster: RayCluster) -> Iterator[Any]:
             address, where = cluster.address, cluster.address
             _check_listens(address)
         with _hidden(), told(where):
-            client = _client(address, token)
+            try:
+                client = _client(address, token)
+            except (KeyError, TypeError):  # other JSON than Ray's
+                raise _no_job_server(where) from None
         _check_ray(client, where)
         with told(where):
             yield client
@@ -152,18 +159,14 @@ def told(where: str) -> Iterator[None]:
             remedy="name its own in REQUESTS_CA_BUNDLE, or write http:// for one without TLS",
         ) from None
     except requests.exceptions.Timeout:
-        raise EnvironmentProblem(
+        raise NoAnswer(
             f"it has not answered for {_ANSWER_S:g} s",
             where=where,
             must="Ray's job server must be there, and not be stuck",
             remedy="look with ray status there",
         ) from None
-    except (requests.exceptions.JSONDecodeError, KeyError, TypeError):
-        raise EnvironmentProblem(
-            "what answers is no job server of Ray's",
-            where=where,
-            must=f"its dashboard must be meant (port {JOB_PORT})",
-        ) from None
+    except requests.exceptions.JSONDecodeError:
+        raise _no_job_server(where) from None
     except (ConnectionError, requests.exceptions.ConnectionError):
         raise NotUp(
             "no job server answers",
@@ -173,6 +176,14 @@ def told(where: str) -> Iterator[None]:
         ) from None
     except (RuntimeError, requests.exceptions.RequestException) as error:
         raise EnvironmentProblem(_first(error), where=where) from None
+
+
+def _no_job_server(where: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        "what answers is no job server of Ray's",
+        where=where,
+        must=f"its dashboard must be meant (port {JOB_PORT})",
+    )
 
 
 def _first(error: Exception) -> str:

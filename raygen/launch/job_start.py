@@ -41,12 +41,13 @@ def _lacking() -> "list[str]":
     """The packages that RayGen needs and that are not there; none of a RayGen that was copied."""
     from importlib import metadata  # 3.8 and newer
 
-    found = {each.metadata["Name"].lower().replace("_", "-") for each in metadata.distributions()}
+    named = [each.metadata["Name"] or "" for each in metadata.distributions()]  # one may be damaged
+    found = {name.lower().replace("_", "-") for name in named}
     try:
         lines = metadata.requires("raygen") or []
     except metadata.PackageNotFoundError:
         return []
-    names = [re.split(r"[^\w.-]", line)[0].lower() for line in lines if "extra ==" not in line]
+    names = [re.split(r"[^\w.-]", line)[0].lower() for line in lines if ";" not in line]
     return [name for name in names if name not in found]
 
 

@@ -37,7 +37,7 @@ def lend(meeting: Path, options: Sequence[str], *, patience_s: float = _PATIENCE
     Returns:
         Whether the run is over; else no head came.
     """
-    left_at, lost_at = "", time.monotonic()
+    left_at, lost_at, patience = "", time.monotonic(), _END_S
     node: subprocess.Popen[bytes] | None = None
     try:
         while True:
@@ -55,9 +55,12 @@ def lend(meeting: Path, options: Sequence[str], *, patience_s: float = _PATIENCE
             if node is None and time.monotonic() - lost_at > patience_s:
                 return False
             time.sleep(_LOOK_S)
+    except SystemExit:  # by a signal, while the head is there: what trains here moves first
+        patience += _DRAIN_S
+        raise
     finally:
         if node is not None:
-            _end(node, _DRAIN_S + _END_S)
+            _end(node, patience)
 
 
 def read_meeting(meeting: Path) -> str:

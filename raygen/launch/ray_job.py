@@ -20,7 +20,7 @@ from raygen.launch.brought import bring_run, trial_log
 from raygen.launch.bundle import Bundle, bundle_of
 from raygen.launch.cluster_file import read_cluster
 from raygen.launch.environment import failure_in
-from raygen.launch.job_server import NotUp, job_server, start, up_command
+from raygen.launch.job_server import NoAnswer, NotUp, job_server, start, up_command
 from raygen.launch.job_state import BEGUN, JobState, reason_in
 from raygen.launch.order import Order
 from raygen.launch.ray_cluster import RayCluster
@@ -104,6 +104,13 @@ def settle(ticket: Ticket) -> str:
     Raises:
         EnvironmentProblem: It cannot.
     """
+    try:
+        return _settled(ticket)
+    except NoAnswer as error:  # it has the job
+        return error.problem
+
+
+def _settled(ticket: Ticket) -> str:
     until = time.monotonic() + _BEGINS_S
     with job_server(_cluster(ticket)) as client:
         while time.monotonic() < until:
@@ -192,7 +199,9 @@ def _shipped(order: Order) -> Bundle:
                 f"{name} ({key}) does not go along",
                 where=str(order.config.parent),
                 must="the config's folder is shipped, without what .gitignore and .rayignore name",
-                remedy=f"put it there, and !{name} at the end of the file that leaves it out; or "
+                remedy=f"type raygen import {name}, which writes its candidates down"
+                if key == "search.start_from"
+                else f"put it there, and !{name} at the end of the file that leaves it out; or "
                 "on the shared folder, and give its full path",
             )
     return bundle

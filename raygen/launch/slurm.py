@@ -138,7 +138,7 @@ def batch_script(cluster: Slurm, order: Order) -> str:
         resources=f"--num-cpus={cluster.cpus_per_node} --num-gpus={cluster.gpus_per_node} "
         "--dashboard-agent-listen-port=0",  # nodes may be shared with others
         command=shlex.join(command),
-        drain=max(round(cluster.notice) - _LAST_S, _LAST_S),
+        drain=round(max(cluster.notice - _LAST_S, cluster.notice / 2)),
         meeting=shlex.quote(str(order.log.with_name("head"))),
         log=shlex.quote(str(order.log)),
     )

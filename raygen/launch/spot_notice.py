@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 
 _LOOK_S = 2.0
 _AGAIN_S = 30.0
@@ -24,6 +25,8 @@ _ANSWER_S = 5.0
 _GCP_S = 30.0
 """Google says only that a machine is about to go; this is what it promises."""
 _LINK_LOCAL = "http://169.254.169.254"
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""No proxy can know of this machine."""
 
 
 def seconds_left_aws(metadata: str) -> float | None:
@@ -82,7 +85,7 @@ def watch(cloud: str, metadata: str = "") -> float:
     while True:
         try:
             left = ask(metadata or where)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
             if not is_told:
                 print(f"{cloud} does not answer: {error}; it is asked again", flush=True)
             is_told = True
@@ -103,7 +106,7 @@ def drain_words(reason: str, seconds: float) -> list[str]:
 
 def _ask(url: str, headers: Mapping[str, str], method: str = "GET") -> str:
     request = urllib.request.Request(url, headers=dict(headers), method=method)
-    with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:
+    with _DIRECT.open(request, timeout=_ANSWER_S) as answer:
         text: str = answer.read().decode()
     return text.strip()
 

@@ -237,6 +237,7 @@ def test_a_group_on_a_node_that_must_go_begins_anew(
     job = new_digits("moves", before_report="__import__('time').sleep(1.0)")
     group, leaving = new_group(2, retries=0), frozenset[str]()
     group._leaving.nodes = lambda: leaving  # type: ignore[method-assign]
+    group._leaving.here = lambda: False  # type: ignore[method-assign]  # as if they were elsewhere
     group.start(job)
     heard = [group.next()]
     launch = group._launch

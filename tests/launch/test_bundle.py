@@ -72,7 +72,9 @@ def test_what_cannot_be_shipped_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"\.gitignore:2: "):
         bundle_of(tmp_path)
 
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.dat")).touch()
+    (tmp_path / ".gitignore").write_text("*.dat\n")
+    assert [name for name, _ in bundle_of(tmp_path).files] == [".gitignore"]
     (tmp_path / ".gitignore").write_text("")
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")).touch()
     with pytest.raises(RunError, match=r"is not UTF-8; .* rename it"):
         bundle_of(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,5 +69,9 @@ def test_clouds_give_gpus_when_trials_wait_for_them(name: str) -> None:
     assert types["gpu"]["min_workers"] == 0
     assert types["gpu"]["max_workers"] > 0
     assert "spot" in json.dumps(types["gpu"]["node_config"]).lower()
-    assert f" raygen.launch.spot_notice {name} " in read(name)["worker_start_ray_commands"][-1]
+    *_, end, watch = read(name)["worker_start_ray_commands"]
+    assert f" raygen.launch.spot_notice {name} " in watch
+    pattern = end.split("'")[1]
+    assert re.search(pattern, watch), "an earlier watcher is not ended"
+    assert not re.search(pattern, end), "the shell ends itself"
     assert name in CLOUDS

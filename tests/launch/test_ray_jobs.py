@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 import zipfile
@@ -248,9 +249,12 @@ def test_what_a_run_came_to_is_fetched(
     assert "there is no trial 00009" in raygen("logs", "runs/digits", "00009")[1]
 
     # what is here is a copy, and what lies where the winner goes may be somebody else's
+    shutil.copy(place / "config.yaml", place / "runs/digits/config.yaml")
     code, told = raygen("rank", "runs/digits")
+    assert (code, "it is a copy of a run on a cluster, job raygen-digits-" in told) == (2, True), (
+        told
+    )
     (place / "winner.py").write_text("print('mine')\n")
-    assert (code, len(told.splitlines())) == (2, 1), told
     code, told = raygen("fetch", "runs/digits")
     assert (code, "winner.py: it was not written by RayGen" in told) == (2, True), told
     assert (place / "winner.py").read_text() == "print('mine')\n"
@@ -379,6 +383,11 @@ def test_files_that_the_config_names_go_along(
 
     (place / ".gitignore").write_text("")
     assert raygen(*words, "--dry-run")[0] == 0
+    command = "{name: Custom, command: 'python train.py --lr {lr}', metric: loss}"
+    by_command = (*SUBMIT, "--dry-run", "--set", f"task={command}", "--set", parameters)
+    assert raygen(*by_command)[0] == 0
+    (place / ".rayignore").write_text("train.py\n")
+    assert "train.py (task.command) does not go along" in raygen(*by_command)[1]
     assert not cluster.jobs
 
 
