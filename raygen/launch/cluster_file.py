@@ -25,7 +25,7 @@ from raygen.config.section import (
 from raygen.config.words import Words, listed, show
 from raygen.errors import ConfigError, EnvironmentProblem
 from raygen.launch.ray_cluster import RayCluster, cluster_at
-from raygen.launch.ray_file import cluster_of
+from raygen.launch.ray_up_file import cluster_of
 
 Lines = Annotated[tuple[Text, ...], Field(strict=False)]
 OneLine = Annotated[Text, Field(pattern=r"^[^\r\n]+$"), Words("a text of one line")]
