@@ -138,6 +138,7 @@ def _run(
     from raygen.execute.newcomers import Newcomers
     from raygen.execute.session import Interruption, session
     from raygen.execute.shared_folder import check_shared
+    from raygen.launch.copy_target import check_copy_shared
 
     folder, resources = plan.paths.folder, plan.experiment.resources
     whole = folder if plan.outer_fold is None else folder.parents[1]
@@ -148,6 +149,7 @@ def _run(
             session(resources, interruption.listen) as room,
         ):
             seen = check_shared(folder.resolve())
+            check_copy_shared(plan.experiment.storage)
             newcomers = Newcomers(folder.resolve(), screen.say, seen)
             if room.is_shared:
                 room.watch(newcomers)
