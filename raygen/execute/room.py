@@ -124,9 +124,14 @@ class _Claim:
 
 def _put_up(weight: float) -> Any:
     import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+    here = ray.get_runtime_context().get_node_id()  # else it may be lost with another, or hold it
     actor = ray.remote(_Claim).options(
-        name=f"{weight!r} {uuid.uuid4().hex}", namespace=_CLAIMS, num_cpus=0
+        name=f"{weight!r} {uuid.uuid4().hex}",
+        namespace=_CLAIMS,
+        num_cpus=0,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
     )
     return actor.remote()
 
