@@ -17,7 +17,7 @@ from typing import Any
 from raygen import __version__
 from raygen.errors import EnvironmentProblem, RunError
 from raygen.launch.brought import bring_run, trial_log
-from raygen.launch.bundle import Bundle, bundle_of
+from raygen.launch.bundle import MOST_BYTES, Bundle, bundle_of
 from raygen.launch.cluster_file import read_cluster
 from raygen.launch.environment import failure_in
 from raygen.launch.job_server import NoAnswer, NotUp, job_server, start, up_command
@@ -68,7 +68,8 @@ def description(cluster: RayCluster, order: Order) -> str:
     else:
         lines += [f"# its job server: {cluster.address}"]
     bundle = _shipped(order)
-    bundle.packed()  # or say already that it is too large
+    if bundle.size >= MOST_BYTES:
+        bundle.packed()  # or says already that it is too large
     lines += [f"# shipped from {order.config.parent}: {bundle.told()}"]
     if settings := order.packages.settings:
         lines += [f"# installed on each node by Ray: {order.packages.told}", json.dumps(settings)]

@@ -10,8 +10,16 @@ from raygen.errors import RunError
 from raygen.runs.paths import RunPaths
 
 _KEYS = {"name", "metric", "mode", "entries", "test"}
-_KEYS_OF_ENTRY = {"rank", "trial_id", "candidate", "mean", "std", "folds", "num_parameters"}
-_KEYS_OF_ENTRY |= {"seconds"}
+_KEYS_OF_ENTRY = {
+    "rank",
+    "trial_id",
+    "candidate",
+    "mean",
+    "std",
+    "folds",
+    "num_parameters",
+    "seconds",
+}
 
 
 def read_board(paths: RunPaths) -> dict[str, Any] | None:
